@@ -1,0 +1,73 @@
+"""Autoencoders and variational autoencoders that do a job on your data.
+
+>>> import vaekit
+>>> from sklearn.datasets import load_iris
+>>> vae = vaekit.VAE(latent_dim=2, epochs=3).fit(load_iris().data)
+>>> vae.transform(load_iris().data).shape
+(150, 2)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaekit.data.schema import Schema
+    from vaekit.errors import (
+        DataError,
+        MissingExtraError,
+        ModelFileError,
+        OutputError,
+        ParameterError,
+        SourceError,
+        TrainingError,
+        VaekitError,
+    )
+    from vaekit.estimators.load import load
+    from vaekit.estimators.vae import VAE, Autoencoder
+
+# Bound at first use, so that `vaekit --help` need not import torch.
+_HOMES = {
+    "VAE": "vaekit.estimators.vae",
+    "Autoencoder": "vaekit.estimators.vae",
+    "load": "vaekit.estimators.load",
+    "Schema": "vaekit.data.schema",
+    "VaekitError": "vaekit.errors",
+    "ParameterError": "vaekit.errors",
+    "DataError": "vaekit.errors",
+    "SourceError": "vaekit.errors",
+    "OutputError": "vaekit.errors",
+    "ModelFileError": "vaekit.errors",
+    "TrainingError": "vaekit.errors",
+    "MissingExtraError": "vaekit.errors",
+}
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "DataError",
+    "MissingExtraError",
+    "ModelFileError",
+    "OutputError",
+    "ParameterError",
+    "Schema",
+    "SourceError",
+    "TrainingError",
+    "VaekitError",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vaekit")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vaekit' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
