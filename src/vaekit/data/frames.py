@@ -1,0 +1,101 @@
+"""Frames of any library in and out, through narwhals: columns become numpy arrays and go back with their dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vaekit.data.fields import Array
+from vaekit.errors import DataError, MissingExtraError
+
+
+def is_frame(data: Any) -> bool:
+    """Whether `data` is a frame that narwhals knows: pandas, polars, Arrow and their kin."""
+    if isinstance(data, np.ndarray):
+        return False
+    import narwhals as nw
+
+    return nw.dependencies.is_into_dataframe(data)
+
+
+def columns_of(frame: Any) -> tuple[dict[str, Array], dict[str, str], str]:
+    """Return a frame's columns as arrays, its dtypes by name, and the name of its library.
+
+    Numbers come as numpy numbers with NaN for gaps, texts as objects with None for gaps.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> columns, dtypes, library = columns_of(pl.DataFrame({"age": [31, None], "sex": ["f", None]}))
+    >>> columns["age"], columns["sex"], library
+    (array([31., nan]), array(['f', None], dtype=object), 'polars')
+    >>> dtypes
+    {'age': 'Int64', 'sex': 'String'}
+    """
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    names = [str(name) for name in table.columns]
+    if len(set(names)) < len(names):
+        raise DataError("Two columns of the table have the same name. Give each column a name of its own.")
+    columns = {str(name): _values(table.get_column(name)) for name in table.columns}
+    dtypes = {str(name): _dtype_name(dtype) for name, dtype in table.schema.items()}
+    return columns, dtypes, table.implementation.value
+
+
+def frame_of(columns: dict[str, Array], dtypes: dict[str, str], library: str) -> Any:
+    """Return a frame of `library` with the given columns, cast to the given dtypes; a gap becomes null.
+
+    Examples
+    --------
+    >>> frame_of({"age": np.array([31.0, np.nan])}, {"age": "Int64"}, "polars")["age"].to_list()
+    [31, None]
+    """
+    import narwhals as nw
+
+    series = {name: _plain_list(values) for name, values in columns.items()}
+    try:
+        table = nw.from_dict(series, backend=library)  # type: ignore[arg-type]
+    except ImportError as missing:
+        raise MissingExtraError(library) from missing
+    return table.with_columns(*[_cast(nw.col(name), dtypes[name], columns[name]) for name in columns]).to_native()
+
+
+def _cast(column: Any, dtype: str, values: Array) -> Any:
+    import narwhals as nw
+
+    if dtype == "Enum":
+        dtype = "Categorical"
+    gaps_in_whole_numbers = values.dtype.kind == "f" and np.isnan(values).any() and not dtype.startswith("Float")
+    target = getattr(nw, dtype, None)
+    return column if target is None or gaps_in_whole_numbers and dtype == "Boolean" else column.cast(target)
+
+
+def _plain_list(values: Array) -> list[Any]:
+    if values.dtype.kind == "f":
+        return [None if v != v else v for v in values.tolist()]
+    return list(values.tolist())
+
+
+def _dtype_name(dtype: Any) -> str:
+    return str(dtype).split("(")[0]
+
+
+def _values(series: Any) -> Array:
+    """Return a column as numbers with NaN, or as objects with None."""
+    dtype = _dtype_name(series.dtype)
+    if dtype in ("String", "Categorical", "Enum", "Object"):
+        return np.asarray([None if _is_gap(v) else v for v in series.to_list()], dtype=object)
+    if not (series.dtype.is_numeric() or dtype == "Boolean"):
+        raise DataError(
+            f"Column '{series.name}' holds {dtype} values, neither numbers nor texts. "
+            "Turn it into numbers (days, seconds) or texts, or drop the column."
+        )
+    if not series.is_null().any():
+        return np.asarray(series.to_numpy())
+    return np.asarray([np.nan if _is_gap(v) else v for v in series.to_list()], dtype=np.float64)
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or value != value
