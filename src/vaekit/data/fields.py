@@ -1,0 +1,437 @@
+"""What one field of the data is: a picture, a vector or a column, and how its values become codes and back.
+
+A *code* is what the networks and likelihoods see: 0/1, the index of a level, a count, a standardised real, the index
+of a category. Discrete kinds go to codes and back exactly; reals to within float32's rounding of (x - loc) / scale.
+
+================  ==========================================  =====================================
+kind              raw values                                  codes
+================  ==========================================  =====================================
+binary            two values, 0 and 1 (or False, True)        0, 1
+levels            equal steps between two ends                0, 1, ..., n_levels - 1
+integer           any whole number                            (x - loc) / scale
+count             0, 1, 2, ...                                the same
+unit              real numbers in [0, 1]                      the same
+real              real numbers                                (x - loc) / scale
+categorical       one of the categories                       its index
+constant          one value                                   0
+================  ==========================================  =====================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.errors import DataError
+
+Array = NDArray[Any]
+
+
+def is_integer(dtype: str) -> bool:
+    """Whether a dtype's name, numpy's or a frame's, is one of whole numbers."""
+    return dtype.lower().startswith(("int", "uint"))
+
+
+def is_bool(dtype: str) -> bool:
+    """Whether a dtype's name, numpy's or a frame's, is the Boolean one."""
+    return dtype.lower().startswith("bool")
+
+
+def is_missing(raw: Array) -> NDArray[np.bool_]:
+    """Return where `raw` has gaps: NaN in numbers, None in texts."""
+    if raw.dtype.kind == "f":
+        return np.isnan(raw)
+    if raw.dtype.kind == "O":
+        return np.equal(raw, None).astype(bool)  # type: ignore[call-overload]
+    return np.zeros(raw.shape, dtype=bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field: its name, the shape of one row of it, the user's dtype, and whether it may have gaps.
+
+    Parameters
+    ----------
+    name : str
+        A column's name, or ``"x"`` for an array that is one field.
+    shape : tuple of int
+        The shape of one row: ``()`` for a column, ``(C, H, W)`` for a picture, ``(d,)`` for a vector.
+    dtype : str
+        The dtype that answers are given in, numpy's name or the frame's.
+    missing : bool
+        Whether gaps were seen when the field was learned.
+    """
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str = "float64"
+    missing: bool = False
+
+    # -- the gate --------------------------------------------------------------------------------------------------
+
+    def encode(self, raw: Array) -> Array:
+        """Return the codes of raw values.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_samples, *shape)
+            Numbers, or an object array of texts; a gap is NaN or None.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *shape)
+            Codes in the field's compact dtype; a gap is NaN.
+
+        Raises
+        ------
+        DataError
+            On ±inf, on a gap where none was learned, and on a value that the kind does not know.
+        """
+        gaps = is_missing(raw)
+        self._refuse(self._infinite(raw), raw, "Clean or remove these rows.")
+        if not self.missing:
+            again = "Fill the gaps, or re-fit with rows that have such gaps."
+            self._refuse(gaps, raw, again, what="a missing value", rule="learned without gaps")
+        self._refuse(self._unknown(raw, gaps), raw, self._advice())
+        codes = self._encode(raw)
+        if not gaps.any():
+            return codes.astype(self.code_dtype, copy=False)
+        return np.where(gaps, np.nan, codes).astype(np.float32)
+
+    def decode(self, codes: Array) -> Array:
+        """Return raw values of codes, in the field's dtype; means between two codes are rounded for whole numbers only.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_samples, *shape)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *shape)
+        """
+        gaps = is_missing(codes)
+        if gaps.any():
+            codes = np.where(gaps, 0.0, codes)
+        return self._restore(self._decode(codes), gaps)
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.float32
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        return "any"
+
+    # -- for the kinds ---------------------------------------------------------------------------------------------
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.zeros(raw.shape, dtype=bool)
+
+    def _advice(self) -> str:
+        return f"Re-fit with kinds={{'{self.name}': 'real'}}, or clean the value."
+
+    def _encode(self, raw: Array) -> Array:
+        return raw
+
+    def _decode(self, codes: Array) -> Array:
+        return codes
+
+    def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
+        if gaps.any():
+            return np.where(gaps, np.nan, np.rint(values) if is_integer(self.dtype) else values)
+        if is_bool(self.dtype):
+            return values > 0.5
+        if is_integer(self.dtype):
+            bounds = np.iinfo(self.dtype.lower())
+            return np.clip(np.rint(values), bounds.min, bounds.max).astype(self.dtype.lower())
+        return values.astype(self.dtype.lower(), copy=False)
+
+    def _infinite(self, raw: Array) -> NDArray[np.bool_]:
+        return np.isinf(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
+
+    def _refuse(self, bad: NDArray[np.bool_], raw: Array, advice: str, *, what: str = "", rule: str = "") -> None:
+        if not bad.any():
+            return
+        at = tuple(int(i) for i in np.argwhere(bad)[0])
+        got = what or f"value {raw[at]!s}"
+        place = f"row {at[0]}" + (f", place {list(at[1:])}" if at[1:] else "")
+        raise DataError(f"{self.subject} has {got} in {place}; it was {rule or 'learned as ' + self.stated}. {advice}")
+
+    @property
+    def subject(self) -> str:
+        """The field as an error's first words call it."""
+        return "The array" if self.name == "x" and self.shape else f"Column '{self.name}'"
+
+    @property
+    def stated(self) -> str:
+        """The kind and range as an error or a table states them."""
+        return f"{self.kind} ({self.stated_range})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the field as plain JSON values."""
+        return {"kind": self.kind, **{k: _plain(v) for k, v in asdict(self).items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binary(Field):
+    """Zeros and ones."""
+
+    kind: ClassVar[str] = "binary"
+    summary: ClassVar[str] = "two values, 0 and 1"
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.uint8
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        return "0 or 1"
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return (raw != 0) & (raw != 1) & ~gaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels(Field):
+    """Equally spaced values between two ends: (first + code) · numerator / denominator.
+
+    8-bit pictures, k/255 or ratings.
+    The step is a fraction of whole numbers, so that k/255 and 0.3 come back as the very floats people wrote.
+    """
+
+    kind: ClassVar[str] = "levels"
+    summary: ClassVar[str] = "equally spaced values between two ends"
+    first: int = 0
+    numerator: int = 1
+    denominator: int = 1
+    n_levels: int = 256
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.uint8 if self.n_levels <= 256 else np.int32
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        low, high = self._value(np.asarray([0, self.n_levels - 1]))
+        return f"{low:g} to {high:g} in {self.n_levels} levels"
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        if raw.dtype.kind in "ub" and self._is_identity:
+            return raw > self.n_levels - 1
+        index = self._index(raw)
+        off_grid = np.abs(index - np.rint(index)) > 1e-3 if raw.dtype.kind == "f" else False
+        return (off_grid | (index < -0.5) | (index > self.n_levels - 0.5)) & ~gaps
+
+    def _encode(self, raw: Array) -> Array:
+        return raw if raw.dtype.kind in "ub" and self._is_identity else np.rint(self._index(raw))
+
+    def _decode(self, codes: Array) -> Array:
+        return codes if self._is_identity else self._value(codes)
+
+    def _advice(self) -> str:
+        return "Scale the data as the model's training data were, or re-fit on data that hold such values."
+
+    def _index(self, raw: Array) -> Array:
+        return raw.astype(np.float64) * self.denominator / self.numerator - self.first
+
+    def _value(self, codes: Array) -> Array:
+        return (codes.astype(np.float64) + self.first) * self.numerator / self.denominator
+
+    @property
+    def _is_identity(self) -> bool:
+        return (self.first, self.numerator, self.denominator) == (0, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count(Field):
+    """Whole numbers from zero on, without an upper end."""
+
+    kind: ClassVar[str] = "count"
+    summary: ClassVar[str] = "whole numbers from 0 on"
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.int32
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        return "0, 1, 2, ..."
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return ((raw < 0) | (raw != np.rint(raw))) & ~gaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit(Field):
+    """Real numbers between zero and one."""
+
+    kind: ClassVar[str] = "unit"
+    summary: ClassVar[str] = "real numbers in [0, 1]"
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        return "0 to 1"
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return ((raw < 0) | (raw > 1)) & ~gaps
+
+    def _advice(self) -> str:
+        return "Scale the values to [0, 1] as the model's training data were."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Real(Field):
+    """Real numbers, standardised inside and answered in the user's units."""
+
+    kind: ClassVar[str] = "real"
+    summary: ClassVar[str] = "real numbers"
+    loc: Any = 0.0  # float, or ndarray of shape `shape`
+    scale: Any = 1.0  # float, or ndarray of shape `shape`
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        if np.ndim(self.loc):
+            return "standardised value by value"
+        return f"about {self.loc:.4g} ± {self.scale:.4g}"
+
+    def _encode(self, raw: Array) -> Array:
+        return (raw.astype(np.float64) - np.asarray(self.loc)) / np.asarray(self.scale)
+
+    def _decode(self, codes: Array) -> Array:
+        return codes.astype(np.float64) * np.asarray(self.scale) + np.asarray(self.loc)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer(Real):
+    """Whole numbers without ends, each carrying the mass of its cell (x - 1/2, x + 1/2)."""
+
+    kind: ClassVar[str] = "integer"
+    summary: ClassVar[str] = "whole numbers"
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return (raw != np.rint(raw)) & ~gaps if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
+
+    def _decode(self, codes: Array) -> Array:
+        raw = super()._decode(codes)
+        near = np.abs(raw - np.rint(raw)) < 1e-2  # a code of a whole number answers that very number
+        return np.where(near, np.rint(raw), raw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categorical(Field):
+    """One of a list of categories."""
+
+    kind: ClassVar[str] = "categorical"
+    summary: ClassVar[str] = "one of a list of categories"
+    categories: tuple[Any, ...] = ()
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.uint8 if len(self.categories) <= 256 else np.int32
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        shown = ", ".join(str(c) for c in self.categories[:4])
+        return shown + (f", ... {len(self.categories)} in all" if len(self.categories) > 4 else "")
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return (self._encode(raw) < 0) & ~gaps
+
+    def _advice(self) -> str:
+        return "Re-fit on data that hold this category, or replace the value."
+
+    def _encode(self, raw: Array) -> Array:
+        index = {c: i for i, c in enumerate(self.categories)}
+        uniques, inverse = _unique(raw)
+        return np.asarray([index.get(u, -1) for u in uniques], dtype=np.int64)[inverse].reshape(raw.shape)
+
+    def _decode(self, codes: Array) -> Array:
+        index = np.clip(np.rint(codes), 0, len(self.categories) - 1).astype(np.int64)
+        return np.asarray(self.categories, dtype=object)[index]
+
+    def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
+        if gaps.any():
+            return np.where(gaps, np.full(values.shape, None), values)
+        numeric = is_integer(self.dtype) or self.dtype.lower().startswith("float")
+        return values.astype(self.dtype.lower()) if numeric else values
+
+
+def _unique(raw: Array) -> tuple[list[Any], Array]:
+    """Return the distinct values and each element's index among them; texts and None hash where they do not sort."""
+    if raw.dtype.kind != "O":
+        uniques, inverse = np.unique(raw, return_inverse=True)
+        return uniques.tolist(), inverse
+    seen: dict[Any, int] = {}
+    inverse = np.asarray([seen.setdefault(v, len(seen)) for v in raw.ravel()], dtype=np.int64)
+    return list(seen), inverse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Field):
+    """A column that always holds one value: kept, answered exactly, and not modelled."""
+
+    kind: ClassVar[str] = "constant"
+    summary: ClassVar[str] = "one value, kept and not modelled"
+    value: Any = 0
+
+    @property
+    def code_dtype(self) -> type[np.generic]:
+        """The smallest dtype that holds every code."""
+        return np.uint8
+
+    @property
+    def stated_range(self) -> str:
+        """The values the field may take, as people read them."""
+        return str(self.value)
+
+    def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return (raw != self.value) & ~gaps
+
+    def _encode(self, raw: Array) -> Array:
+        return np.zeros(raw.shape)
+
+    def _decode(self, codes: Array) -> Array:
+        return np.full(codes.shape, self.value)
+
+    def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
+        return values if isinstance(self.value, str) else super()._restore(values, gaps)
+
+
+FIELDS: dict[str, type[Field]] = {
+    cls.kind: cls for cls in (Binary, Levels, Integer, Count, Unit, Real, Categorical, Constant)
+}
+
+
+def field_from_json(plain: dict[str, Any]) -> Field:
+    """Return the field that `Field.to_json` described."""
+    kind, settings = plain["kind"], {k: v for k, v in plain.items() if k != "kind"}
+    for name in ("shape", "categories"):
+        if name in settings:
+            settings[name] = tuple(settings[name])
+    for name in ("loc", "scale"):
+        if isinstance(settings.get(name), list):
+            settings[name] = np.asarray(settings[name])
+    return FIELDS[kind](**settings)

@@ -1,0 +1,372 @@
+"""The schema: what the data are, learned once, kept in the model, and the only judge of user data ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vaekit.data.fields import Array, Field, field_from_json
+from vaekit.data.frames import columns_of, frame_of, is_frame
+from vaekit.data.inference import infer_block, infer_column
+from vaekit.errors import DataError, ParameterError
+
+Kinds = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The fields of a data set and the container they came in.
+
+    Parameters
+    ----------
+    fields : tuple of Field
+        One field for an array whose values are all alike; else one for each column.
+    container : str
+        ``"array"``, or the frame's library (``"polars"``, ``"pandas"``, ...).
+    layout : str
+        How a row of the user's array lies in memory: ``"flat"``, ``"HW"``, ``"HWC"`` or ``"CHW"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pictures = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype=np.uint8)
+    >>> schema = Schema.infer(pictures)
+    >>> print(schema)
+    10 rows were looked at: pictures of 28 × 28
+    field  kind    values                  shape         gaps
+    x      levels  0 to 255 in 256 levels  (1, 28, 28)   no
+    >>> codes = schema.encode(pictures)
+    >>> codes.shape, codes.dtype, (schema.decode(codes) == pictures).all()
+    ((10, 1, 28, 28), dtype('uint8'), np.True_)
+    """
+
+    fields: tuple[Field, ...]
+    container: str = "array"
+    layout: str = "flat"
+    n_rows: int = 0
+
+    # -- learn -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def infer(cls, data: Any, kinds: Kinds | None = None, likelihood: str | None = None) -> Schema:
+        """Return the schema of a data set.
+
+        Parameters
+        ----------
+        data : ndarray, Tensor or frame of n_samples rows
+        kinds : mapping of str to str, optional
+            Kinds of columns by name, where the inferred ones are wrong.
+        likelihood : str, optional
+            A likelihood asked for by name; it decides the kind of an array (a Gaussian makes numbers real).
+
+        Raises
+        ------
+        DataError
+            When the data are empty, have one row only, or a column is constant.
+        ParameterError
+            When `kinds` names an unknown column or kind.
+        """
+        return (
+            cls._of_frame(data, kinds or {})
+            if is_frame(data)
+            else cls._of_array(as_array(data), kinds or {}, likelihood)
+        )
+
+    @classmethod
+    def _of_frame(cls, frame: Any, kinds: Kinds) -> Schema:
+        columns, dtypes, library = columns_of(frame)
+        n_rows = _enough_rows(len(next(iter(columns.values()), ())), n_features=len(columns))
+        return cls(_infer_columns(columns, dtypes, kinds), container=library, n_rows=n_rows)
+
+    @classmethod
+    def _of_array(cls, raw: Array, kinds: Kinds, likelihood: str | None) -> Schema:
+        n_rows = _enough_rows(len(raw), n_features=int(np.prod(raw.shape[1:])))
+        _refuse_infinite(raw)
+        layout = _layout(raw.shape[1:])
+        inner = to_channels_first(raw, layout)
+        block = None if kinds or raw.dtype.kind == "O" else infer_block(inner, inner.shape[1:], likelihood)
+        if block is not None:
+            _refuse_one_value(raw)
+            return cls((block,), layout=layout, n_rows=n_rows)
+        if raw.ndim > 2:
+            raise ParameterError(
+                f"kinds names columns, but a row of the array has shape {raw.shape[1:]}. Use likelihood=."
+            )
+        columns = {f"x{j}": raw[:, j] for j in range(raw.shape[1])}
+        return cls(_infer_columns(columns, dict.fromkeys(columns, str(raw.dtype)), kinds), n_rows=n_rows)
+
+    # -- the gate --------------------------------------------------------------------------------------------------
+
+    def encode(self, data: Any) -> Array:
+        """Return the codes of user data, checked against what was learned.
+
+        Parameters
+        ----------
+        data : ndarray, Tensor or frame of n_samples rows
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *event_shape)
+            Compact codes of one field; float32 for a table, with NaN for gaps.
+
+        Raises
+        ------
+        DataError
+            When shape, columns or values are not those learned.
+        """
+        if is_frame(data):
+            return self._encode_columns(columns_of(data)[0])
+        raw = as_array(data)
+        if len(raw) == 0:
+            _enough_rows(0, n_features=1)
+        self._check_shape(raw)
+        if self.is_block:
+            return self.fields[0].encode(to_channels_first(raw, self.layout))
+        return self._encode_columns({f.name: raw[:, j] for j, f in enumerate(self.fields)})
+
+    def decode(self, codes: Array) -> Any:
+        """Return user data of codes, in the container and dtypes the schema was learned from.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_samples, *event_shape)
+
+        Returns
+        -------
+        ndarray or frame of n_samples rows
+        """
+        if self.is_block:
+            return from_channels_first(self.fields[0].decode(codes), self.layout)
+        columns = {f.name: f.decode(codes[:, j]) for j, f in enumerate(self.fields)}
+        if self.is_frame:
+            return frame_of(columns, {f.name: f.dtype for f in self.fields}, self.container)
+        return np.stack(list(columns.values()), axis=1)
+
+    # -- facts -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_block(self) -> bool:
+        """Whether one field is the whole array."""
+        return len(self.fields) == 1 and self.fields[0].shape != ()
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether the data came as a frame."""
+        return self.container != "array"
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a row is a picture."""
+        return self.layout != "flat"
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one row of codes: (C, H, W) for pictures, (n_features,) otherwise."""
+        return self.fields[0].shape if self.is_block else (len(self.fields),)
+
+    @property
+    def n_dims(self) -> int:
+        """The number of values in a row."""
+        return int(np.prod(self.event_shape))
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether any field was learned with gaps."""
+        return any(f.missing for f in self.fields)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [f"x{j}" for j in range(self.n_dims)] if self.is_block else [f.name for f in self.fields]
+
+    def __str__(self) -> str:
+        """Return the schema as a table."""
+        head = ("field", "kind", "values", "shape", "gaps")
+        rows = [
+            (f.name, f.kind, f.stated_range, _shape_text(f.shape), "yes" if f.missing else "no") for f in self.fields
+        ]
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+        ]
+        return f"{self.n_rows:,} rows were looked at: {self.noun}\n" + "\n".join(lines)
+
+    @property
+    def noun(self) -> str:
+        """What the data are, in words."""
+        if self.is_picture:
+            channels, height, width = self.event_shape
+            return f"pictures of {height} × {width}" + (f" × {channels}" if self.layout != "HW" else "")
+        return f"a table of {self.n_dims} columns" if not self.is_block else f"vectors of {self.n_dims} values"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the schema as plain JSON values."""
+        return {
+            "container": self.container,
+            "layout": self.layout,
+            "n_rows": self.n_rows,
+            "fields": [f.to_json() for f in self.fields],
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Schema:
+        """Return the schema that `to_json` described."""
+        fields = tuple(field_from_json(f) for f in plain["fields"])
+        return cls(fields, container=plain["container"], layout=plain["layout"], n_rows=plain["n_rows"])
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _encode_columns(self, columns: dict[str, Array]) -> Array:
+        if self.is_block and len(columns) == self.n_dims and self.layout == "flat":
+            return self.fields[0].encode(np.stack(list(columns.values()), axis=1))
+        lacking = [f.name for f in self.fields if f.name not in columns]
+        if lacking or self.is_block:
+            raise DataError(
+                f"The table lacks {_listed(lacking or self.names)}; the model was fitted on {_listed(self.names)}. "
+                "Give a table with the same columns."
+            )
+        _enough_rows(len(columns[self.fields[0].name]), n_features=len(columns), least=1)
+        return np.stack([f.encode(columns[f.name]).astype(np.float32) for f in self.fields], axis=1)
+
+    def _check_shape(self, raw: Array) -> None:
+        expected = self.raw_shape
+        if self.is_frame:
+            raise DataError(
+                f"An array was given, but the model was fitted on a table with columns {_listed(self.names)}. "
+                "Give a table with the same columns."
+            )
+        if raw.shape[1:] == expected:
+            return
+        if len(expected) == 1 and raw.ndim == 2:
+            raise DataError(
+                f"X has {raw.shape[1]} features, but the model is expecting {expected[0]} features as input. "
+                "Give rows like those it was fitted on."
+            )
+        raise DataError(
+            f"A row of the array has shape {raw.shape[1:]}, but the model was fitted on rows of shape {expected} "
+            f"({self.noun}). Reshape or resize the data."
+        )
+
+    @property
+    def raw_shape(self) -> tuple[int, ...]:
+        """The shape of one row of the user's array."""
+        shape = self.event_shape
+        return {"HW": shape[1:], "HWC": (*shape[1:], shape[0])}.get(self.layout, shape)
+
+
+def as_array(data: Any) -> Array:
+    """Return arrays, tensors and nested lists as a numeric array of rows; objects that are numbers become floats.
+
+    Examples
+    --------
+    >>> as_array([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    raw = _to_numpy(data)
+    if raw.dtype.kind == "O":
+        raw = _numbers_of_objects(raw)
+    if raw.dtype.kind == "c":
+        raise DataError(
+            "Complex data not supported: a likelihood is one of real numbers. Give real and imaginary parts."
+        )
+    if raw.dtype.kind not in "fiub":
+        raise DataError(f"The array holds {raw.dtype} values, not numbers. Give numbers, or a table for texts.")
+    if raw.ndim < 2:
+        raise DataError(
+            f"Expected 2D array (rows × values) or more, got an array of shape {raw.shape} instead. Reshape your data: "
+            "array.reshape(-1, 1) if it has a single feature, array.reshape(1, -1) if it is a single row."
+        )
+    return raw.astype(np.float32) if raw.dtype == np.float16 else raw
+
+
+def _to_numpy(data: Any) -> Array:
+    if hasattr(data, "toarray"):
+        raise TypeError("Sparse data were passed, but dense data are required. Use '.toarray()' to convert them.")
+    if hasattr(data, "detach"):
+        data = data.detach().cpu().numpy()
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise DataError(f"The data cannot become an array: {error}. Give rows of equal length.") from error
+
+
+def _numbers_of_objects(raw: Array) -> Array:
+    try:
+        return raw.astype(np.float64)
+    except TypeError as error:
+        raise TypeError(
+            f"The array holds objects that are not numbers: argument must be a string or a number ({error})."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"The array holds texts: {error}. Give a frame, whose columns may hold texts.") from error
+
+
+def _infer_columns(columns: dict[str, Array], dtypes: dict[str, str], kinds: Kinds) -> tuple[Field, ...]:
+    unknown = [name for name in kinds if name not in columns]
+    if unknown:
+        raise ParameterError(f"kinds names {_listed(unknown)}, which the table lacks. It has {_listed(list(columns))}.")
+    return tuple(infer_column(name, raw, dtypes[name], kinds.get(name)) for name, raw in columns.items())
+
+
+def _layout(shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return "HW"
+    if len(shape) == 3:
+        return "CHW" if shape[0] <= 4 < shape[-1] else "HWC"
+    if len(shape) == 1:
+        return "flat"
+    raise DataError(f"A row of the array has shape {shape}; rows are vectors, H × W or H × W × C. Reshape the data.")
+
+
+def to_channels_first(raw: Array, layout: str) -> Array:
+    """Return pictures as [n, C, H, W], other rows as they are."""
+    return {"HW": lambda: raw[:, None], "HWC": lambda: np.moveaxis(raw, -1, 1)}.get(layout, lambda: raw)()
+
+
+def from_channels_first(inner: Array, layout: str) -> Array:
+    """Return pictures in the user's layout; the inverse of `to_channels_first`."""
+    return {"HW": lambda: inner[:, 0], "HWC": lambda: np.moveaxis(inner, 1, -1)}.get(layout, lambda: inner)()
+
+
+def _refuse_infinite(raw: Array) -> None:
+    if raw.dtype.kind == "f" and np.isinf(raw).any():
+        at = tuple(int(i) for i in np.argwhere(np.isinf(raw))[0])
+        raise DataError(
+            f"The array has value inf in row {at[0]}, place {list(at[1:])}; values must be finite. "
+            "Clean or remove these rows."
+        )
+
+
+def _refuse_one_value(raw: Array) -> None:
+    if (raw == raw.reshape(-1)[0]).all():
+        raise DataError(
+            f"The array is constant: every value is {raw.reshape(-1)[0]}, so there is nothing to learn. "
+            "Check the source."
+        )
+
+
+def _enough_rows(n_rows: int, n_features: int, least: int = 2) -> int:
+    if n_features == 0:
+        raise DataError(
+            f"The data have 0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required. Check the source."
+        )
+    if n_rows == 0:
+        raise DataError(
+            "The data have 0 sample(s), no row at all, while a minimum of 1 is required. Check the source or --rows."
+        )
+    if n_rows < least:
+        raise DataError(
+            f"The data have n_samples = {n_rows}, a single row; a model needs at least {least}. Give more rows."
+        )
+    return n_rows
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return str(shape) if shape else "column"
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(f"'{n}'" for n in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
