@@ -1,0 +1,476 @@
+"""Likelihoods p(x | z): modules that turn a decoder's output into a distribution over codes.
+
+Every likelihood reads parameters of shape [n, P, *event_shape] and returns a distribution of batch shape [n,
+*event_shape] whose `log_prob` is in nats, elementwise: the model sums over dimensions. Codes are those of
+`vaekit.data.fields`; densities of standardised reals are answered per unit of the user's data (`log_unit`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    ContinuousBernoulli,
+    Distribution,
+    NegativeBinomial,
+    Normal,
+    StudentT,
+)
+from torch.nn.functional import softplus
+from torch.types import _size
+
+from vaekit.distributions.discretized import DiscretizedLogisticMixture
+
+LOGISTIC_STD = math.pi / math.sqrt(3)  # the standard deviation of a logistic of scale 1
+
+
+def bounded(x: Tensor, low: float, high: float) -> Tensor:
+    """Return x bent smoothly into (low, high): the identity well inside, and never without a gradient.
+
+    Examples
+    --------
+    >>> bounded(torch.tensor([-100.0, 0.0, 100.0]), -8, 8)
+    tensor([-8.,  0.,  8.])
+    """
+    return high - softplus(high - (low + softplus(x - low)))
+
+
+class Likelihood(nn.Module):
+    """p(x | parameters), the base of all.
+
+    Parameters
+    ----------
+    event_shape : sequence of int
+        The shape of one row of codes.
+    unit : float or Tensor of shape event_shape
+        How many of the user's units one unit of a code is; the log-density answers per unit of the user's.
+    """
+
+    n_parameters: int = 1  # P
+    density: bool = False  # whether log_prob is of a density, not of a probability
+    log_unit: Tensor
+
+    def __init__(self, event_shape: Sequence[int], unit: Any = 1.0) -> None:
+        super().__init__()
+        self.event_shape = torch.Size(event_shape)
+        unit = torch.as_tensor(unit, dtype=torch.float32).expand(self.event_shape)
+        self.register_buffer("log_unit", unit.log().clone(), persistent=False)
+
+    @property
+    def parameter_shape(self) -> tuple[int, ...]:
+        """The shape of one row of parameters: (P, *event_shape)."""
+        return (self.n_parameters, *self.event_shape)
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape], from parameters [n, *parameter_shape]."""
+        raise NotImplementedError
+
+    def initial(self, codes: Tensor) -> Tensor:
+        """Return the parameters that fit codes [n, *event_shape] best without a latent: the decoder's first bias."""
+        if codes.is_floating_point() and codes.isnan().any():
+            codes = torch.where(codes.isnan(), codes.nanmedian(0).values, codes)
+        return self._initial(codes)
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def exposure(self, codes: Tensor) -> Tensor | None:
+        """Return what p(x | z) must know of a row beside z, [n]: its total for relative counts, None for all others."""
+        return None
+
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+        """Return what is observed of codes, float32: themselves, but for grey levels read as probabilities."""
+        return codes.float()
+
+
+class BernoulliLikelihood(Likelihood):
+    """P(x = 1) = σ(parameters); grey levels 0..L−1 are read as probabilities and binarised afresh at every use."""
+
+    def __init__(self, event_shape: Sequence[int], top: float = 1.0) -> None:
+        super().__init__(event_shape)
+        self.top = top  # the code that means 1
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]."""
+        return ScaledBernoulli(parameters[:, 0], self.top)
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the logit of the mean, with one pseudo-observation of each value."""
+        mean = (codes.float().sum(0) / self.top + 0.5) / (len(codes) + 1)
+        return torch.logit(mean)[None]
+
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+        """Return codes in {0, top}, one with probability code / top."""
+        codes = codes.float()
+        return (uniform(codes) * self.top < codes).float() * self.top
+
+
+class ScaledBernoulli(Bernoulli):
+    """A Bernoulli whose two values are 0 and `top`; a value between the two scores its expectation."""
+
+    def __init__(self, logits: Tensor, top: float) -> None:
+        self.top = top
+        super().__init__(logits=logits, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log P(value) in nats, elementwise."""
+        return super().log_prob(value / self.top)
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x]."""
+        return self.probs * self.top
+
+    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
+        """Return draws of {0, top}."""
+        return super().sample(sample_shape) * self.top
+
+
+class ContinuousBernoulliLikelihood(Likelihood):
+    """p(x) ∝ λ^x (1 − λ)^(1−x) on [0, 1], a density (Loaiza-Ganem and Cunningham, 2019, arXiv:1907.06845)."""
+
+    density = True
+
+    def __init__(self, event_shape: Sequence[int], top: float = 1.0) -> None:
+        super().__init__(event_shape)
+        self.top = top
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]."""
+        return ScaledContinuousBernoulli(bounded(parameters[:, 0], -30, 30), self.top)
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return 12 (mean − 1/2), the logit whose mean is about that of the codes."""
+        return (12 * (codes.float().mean(0) / self.top - 0.5))[None]
+
+
+class ScaledContinuousBernoulli(ContinuousBernoulli):
+    """A continuous Bernoulli over [0, top], its density per unit of x / top."""
+
+    def __init__(self, logits: Tensor, top: float) -> None:
+        self.top = top
+        super().__init__(logits=logits, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log p(value / top) in nats, elementwise."""
+        return super().log_prob(value / self.top)
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x]."""
+        return super().mean * self.top
+
+    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
+        """Return draws in [0, top]."""
+        return super().sample(sample_shape) * self.top
+
+
+class DiscretizedLogisticLikelihood(Likelihood):
+    """A logistic, or a mixture of them, cut into levels 0..L−1, or into the whole numbers.
+
+    Parameters
+    ----------
+    event_shape : sequence of int
+    n_levels : int or None
+        L; None for whole numbers, whose codes are (x − loc) / unit.
+    unit : float or Tensor
+        For whole numbers, the standard deviation that codes are divided by.
+    n_components : int
+        M, the number of logistics.
+    ends : bool
+        Whether the first and the last level carry mass of their own.
+    """
+
+    def __init__(
+        self,
+        event_shape: Sequence[int],
+        n_levels: int | None = 256,
+        unit: Any = 1.0,
+        n_components: int = 1,
+        *,
+        ends: bool = False,
+    ) -> None:
+        super().__init__(event_shape)  # probabilities have no unit
+        self.n_levels, self.n_components, self.ends = n_levels, n_components, ends and n_levels is not None
+        m = n_components
+        self.n_parameters = (3 * m if m > 1 else 2) + 3 * self.ends
+        half = 0.5 / torch.as_tensor(unit, dtype=torch.float32) if n_levels is None else torch.tensor(0.5)
+        self.register_buffer("half_cell", half.expand(self.event_shape).clone(), persistent=False)
+        self.half_cell: Tensor
+        # Networks speak in [−1, 1] of levels and in standard deviations of whole numbers.
+        self.scale = 1.0 if n_levels is None else (n_levels - 1) / 2
+        self.shift = 0.0 if n_levels is None else (n_levels - 1) / 2
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]."""
+        p = parameters.movedim(1, -1)  # [n, *event, P]
+        m = self.n_components
+        loc, log_scale = p[..., :m] * self.scale + self.shift, bounded(p[..., m : 2 * m], -7, 7)
+        logits = p[..., 2 * m : 3 * m] if m > 1 else torch.zeros_like(loc)
+        low, high = (-math.inf, math.inf) if self.n_levels is None else (0.0, self.n_levels - 1.0)
+        ends = p[..., -3:] if self.ends else None
+        return DiscretizedLogisticMixture(
+            logits, loc, log_scale + math.log(self.scale), self.half_cell, low, high, ends
+        )
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the moments of the codes, and the ends' frequencies."""
+        scaled = (codes.float() - self.shift) / self.scale  # [n, *event]
+        loc, std = scaled.mean(0), scaled.std(0).clamp_min(1e-3)
+        m = self.n_components
+        spread = torch.linspace(-1, 1, m) if m > 1 else torch.zeros(1)
+        parts = [loc + s * std for s in spread] + [torch.log(std / LOGISTIC_STD)] * m
+        parts += [torch.zeros_like(loc)] * m if m > 1 else []
+        return torch.stack(parts + (self._initial_ends(codes) if self.ends else []))
+
+    def _initial_ends(self, codes: Tensor) -> list[Tensor]:
+        n = len(codes)
+        low, high = codes.eq(0).sum(0), codes.eq(2 * self.shift).sum(0)
+        return [torch.log((count + 0.1) / (n + 0.3)) for count in (low, n - low - high, high)]
+
+
+class GaussianLikelihood(Likelihood):
+    """N(x; loc, scale²), the scale one number a dimension that is learned, predicted for each row, or analytic.
+
+    Parameters
+    ----------
+    event_shape : sequence of int
+    unit : float or Tensor
+        The standard deviation that reals were divided by.
+    scale : {"learned", "predicted", "analytic"}
+        Analytic: the best one scale of a batch, the root of its mean squared error (σ-VAE; Rybkin, Daniilidis and
+        Levine, 2021, eq. 6, arXiv:2006.13202); evaluation uses its running mean.
+    """
+
+    density = True
+    mse: Tensor
+
+    def __init__(self, event_shape: Sequence[int], unit: Any = 1.0, scale: str = "learned") -> None:
+        super().__init__(event_shape, unit)
+        self.scale = scale
+        self.n_parameters = 2 if scale == "predicted" else 1
+        if scale == "learned":
+            self.log_scale = nn.Parameter(torch.zeros(self.event_shape))
+        if scale == "analytic":
+            self.register_buffer("mse", torch.ones(()))
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]."""
+        loc = parameters[:, 0]
+        if self.scale == "analytic":
+            return AnalyticNormal(loc, self.mse, learning=self.training and torch.is_grad_enabled())
+        log_scale = self.log_scale if self.scale == "learned" else parameters[:, 1]
+        return Normal(loc, bounded(log_scale, -7, 7).exp().expand_as(loc), validate_args=False)
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the mean, and where it is predicted the logarithm of the standard deviation."""
+        mean, log_std = codes.mean(0), codes.std(0).clamp_min(1e-3).log()
+        return torch.stack([mean, log_std] if self.scale == "predicted" else [mean])
+
+
+class AnalyticNormal(Normal):
+    """A normal whose one variance is, while learning, the batch's own mean squared error."""
+
+    def __init__(self, loc: Tensor, mse: Tensor, *, learning: bool) -> None:
+        self.running, self.learning = mse, learning
+        super().__init__(loc, mse.clamp_min(1e-6).sqrt().expand_as(loc), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log p(value) in nats, elementwise; while learning, the running variance follows the batch's."""
+        if not self.learning:
+            return super().log_prob(value)
+        mse = (value - self.loc).square().mean()
+        self.running.lerp_(mse.detach(), 0.01)
+        return Normal(self.loc, mse.clamp_min(1e-6).sqrt(), validate_args=False).log_prob(value)
+
+
+class StudentTLikelihood(Likelihood):
+    """Student's t with a learned scale and learned degrees of freedom for each dimension: outliers cost little."""
+
+    density = True
+
+    def __init__(self, event_shape: Sequence[int], unit: Any = 1.0) -> None:
+        super().__init__(event_shape, unit)
+        self.log_scale = nn.Parameter(torch.zeros(self.event_shape))
+        self.log_freedom = nn.Parameter(torch.full(self.event_shape, math.log(8.0)))
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]; more than two degrees of freedom, so a variance."""
+        loc = parameters[:, 0]
+        freedom = 2 + bounded(self.log_freedom, -5, 7).exp()
+        return StudentT(
+            freedom.expand_as(loc),
+            loc,
+            bounded(self.log_scale, -7, 7).exp().expand_as(loc),
+            validate_args=False,
+        )
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the median."""
+        return codes.median(0).values[None]
+
+
+class NegativeBinomialLikelihood(Likelihood):
+    """Counts with mean μ and variance μ + μ²/r, r learned for each dimension.
+
+    Parameters
+    ----------
+    event_shape : sequence of int
+    library : bool
+        Whether μ is a share of the row's total (its library size): μ = total · softmax(parameters), as for sequencing
+        counts (Lopez et al., 2018, scVI, doi:10.1038/s41592-018-0229-2); else μ = exp(parameters).
+    """
+
+    def __init__(self, event_shape: Sequence[int], *, library: bool = False) -> None:
+        super().__init__(event_shape)
+        self.library = library
+        self.log_r = nn.Parameter(torch.zeros(self.event_shape))
+        self.register_buffer("typical_exposure", torch.ones(()))
+        self.typical_exposure: Tensor
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters, exposure), batch shape [n, *event_shape]; without an exposure [n], a typical one."""
+        h = parameters[:, 0]  # [n, *event]
+        log_mean = self._share(h, exposure) if self.library else bounded(h, -15, 15)
+        log_r = bounded(self.log_r, -10, 10)
+        return NegativeBinomial(log_r.exp().expand_as(h), logits=log_mean - log_r, validate_args=False)
+
+    def exposure(self, codes: Tensor) -> Tensor | None:
+        """Return the totals of rows, [n], or None where the mean does not depend on them."""
+        return codes.flatten(1).sum(1).clamp_min(1).float() if self.library else None
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the logarithm of the mean; r starts at the moments' estimate."""
+        codes = codes.float()
+        mean, var = codes.mean(0), codes.var(0)
+        with torch.no_grad():
+            self.typical_exposure.copy_(codes.flatten(1).sum(1).median().clamp_min(1))
+            self.log_r.copy_((mean.square() / (var - mean).clamp_min(0.1 * mean + 1e-3)).clamp(1e-3, 1e3).log())
+        return torch.log(mean + 0.5 / len(codes))[None]
+
+    def _share(self, h: Tensor, exposure: Tensor | None) -> Tensor:
+        total = self.typical_exposure.expand(len(h)) if exposure is None else exposure
+        log_share = h.flatten(1).log_softmax(1).view_as(h)
+        return log_share + total.log().view(-1, *[1] * (h.dim() - 1))
+
+
+class CategoricalLikelihood(Likelihood):
+    """P(x = k) = softmax(parameters)_k."""
+
+    def __init__(self, event_shape: Sequence[int], n_categories: int) -> None:
+        super().__init__(event_shape)
+        self.n_parameters = n_categories
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, *event_shape]."""
+        return Categories(logits=parameters.movedim(1, -1), validate_args=False)
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return the logarithm of the frequencies."""
+        counts = torch.stack([(codes == k).sum(0) for k in range(self.n_parameters)]) + 0.5
+        return torch.log(counts / counts.sum(0))
+
+
+class Categories(Categorical):
+    """A categorical whose stand-in for a mean is its mode."""
+
+    @property
+    def mean(self) -> Tensor:
+        """The most probable category."""
+        return self.probs.argmax(-1).float()
+
+    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
+        """Return draws of indices as floats."""
+        return super().sample(sample_shape).float()
+
+
+class ProductLikelihood(Likelihood):
+    """Π over groups of columns, each with a likelihood of its own; the decoder's output is cut among them.
+
+    Parameters
+    ----------
+    parts : sequence of (Likelihood, list of int)
+        A likelihood and the columns it is for; a column in no part is constant and scores 0.
+    n_columns : int
+    """
+
+    def __init__(self, parts: Sequence[tuple[Likelihood, list[int]]], n_columns: int) -> None:
+        super().__init__((n_columns,))
+        self.parts = nn.ModuleList(part for part, _ in parts)
+        self.columns = [columns for _, columns in parts]
+        self.density = any(part.density for part, _ in parts)
+        for part, columns in parts:
+            self.log_unit[columns] = part.log_unit
+        self.shapes = [part.parameter_shape for part, _ in parts]
+        self.widths = [math.prod(shape) for shape in self.shapes]
+
+    @property
+    def parameter_shape(self) -> tuple[int, ...]:
+        """The shape of one row of parameters: (all parts' together,)."""
+        return (sum(self.widths),)
+
+    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | parameters), batch shape [n, n_columns]."""
+        pieces = parameters.split(self.widths, dim=1)
+        parts = [
+            part(piece.reshape(-1, *shape)) for part, piece, shape in zip(self.parts, pieces, self.shapes, strict=True)
+        ]
+        return Product(parts, self.columns, self.event_shape[0])
+
+    def _initial(self, codes: Tensor) -> Tensor:
+        """Return each part's initial parameters, one after the other."""
+        pairs = zip(self.parts, self.columns, strict=True)
+        return torch.cat([part.initial(codes[:, columns]).flatten() for part, columns in pairs])  # type: ignore[operator]
+
+
+class Product(Distribution):
+    """Independent columns, each group under a distribution of its own."""
+
+    arg_constraints: dict[str, Any] = {}
+
+    def __init__(self, parts: list[Distribution], columns: list[list[int]], n_columns: int) -> None:
+        self.parts, self.columns, self.n_columns = parts, columns, n_columns
+        super().__init__(torch.Size((parts[0].batch_shape[0], n_columns)), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log p(value) in nats, [n, n_columns]."""
+        return self._gather([part.log_prob(value[:, c]) for part, c in zip(self.parts, self.columns, strict=True)])
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x], the mode of categories: [n, n_columns]."""
+        return self._gather([part.mean for part in self.parts])
+
+    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
+        """Return draws, [*sample_shape, n, n_columns]."""
+        return self._gather([part.sample(sample_shape) for part in self.parts])
+
+    def _gather(self, pieces: list[Tensor]) -> Tensor:
+        order = [c for columns in self.columns for c in columns]
+        joined = torch.cat(pieces, -1)
+        out = joined.new_zeros((*joined.shape[:-1], self.n_columns))
+        return out.index_copy(-1, torch.as_tensor(order, device=joined.device), joined)
+
+
+LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
+    "bernoulli": BernoulliLikelihood,
+    "continuous-bernoulli": ContinuousBernoulliLikelihood,
+    "discretized-logistic": DiscretizedLogisticLikelihood,
+    "discretized-logistic-ends": partial(DiscretizedLogisticLikelihood, ends=True),
+    "discretized-logistic-mixture": partial(DiscretizedLogisticLikelihood, n_components=5),
+    "discretized-logistic-mixture-ends": partial(DiscretizedLogisticLikelihood, n_components=5, ends=True),
+    "gaussian": GaussianLikelihood,
+    "gaussian-heteroscedastic": partial(GaussianLikelihood, scale="predicted"),
+    "gaussian-analytic": partial(GaussianLikelihood, scale="analytic"),
+    "student-t": StudentTLikelihood,
+    "negative-binomial": NegativeBinomialLikelihood,
+    "negative-binomial-library": partial(NegativeBinomialLikelihood, library=True),
+    "categorical": CategoricalLikelihood,
+}
