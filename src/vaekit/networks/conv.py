@@ -1,0 +1,92 @@
+"""Convolutional bodies for pictures of any size and number of channels."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn.functional import glu, interpolate
+
+
+def halvings(height: int, width: int, smallest: int = 4) -> list[tuple[int, int]]:
+    """Return the sizes of a picture halved (rounding up) until its smaller side would fall below `smallest`.
+
+    Examples
+    --------
+    >>> halvings(28, 20)
+    [(28, 20), (14, 10), (7, 5)]
+    """
+    sizes = [(height, width)]
+    while min(sizes[-1]) > smallest and math.ceil(min(sizes[-1]) / 2) >= smallest:
+        sizes.append((math.ceil(sizes[-1][0] / 2), math.ceil(sizes[-1][1] / 2)))
+    return sizes
+
+
+class GatedConv(nn.Module):
+    """h = (W * x + b) ⊙ σ(V * x + c), 3 × 3; stride 2 halves the sides, rounding up."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 2 * out_channels, 3, stride=stride, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [n, out_channels, ⌈H/stride⌉, ⌈W/stride⌉] of [n, in_channels, H, W]."""
+        return glu(self.conv(x), dim=1)
+
+
+class ConvEncoder(nn.Module):
+    """Pictures [n, C, H, W] to features [n, out_features] by gated convolutions of stride 2.
+
+    Parameters
+    ----------
+    in_shape : (C, H, W)
+    channels : int
+        The channels after the first convolution.
+    out_features : int
+    """
+
+    def __init__(self, in_shape: tuple[int, int, int], channels: int = 32, out_features: int = 256) -> None:
+        super().__init__()
+        sizes = halvings(*in_shape[1:])
+        widths = _widths(channels, len(sizes))
+        self.stem = GatedConv(in_shape[0], widths[0])
+        self.down = nn.Sequential(*[GatedConv(a, b, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)])
+        self.out = nn.Linear(widths[-1] * math.prod(sizes[-1]), out_features)
+        self.out_features = out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [n, out_features] of [n, C, H, W]."""
+        h = self.down(self.stem(x))
+        return nn.functional.silu(self.out(h.flatten(1)))
+
+
+class ConvDecoder(nn.Module):
+    """Codes [n, d] to parameters [n, P·C, H, W]: a linear map to the smallest size, then doublings.
+
+    Parameters
+    ----------
+    latent_dim : int
+    out_shape : (channels, H, W)
+    channels : int
+        The channels before the last convolution.
+    """
+
+    def __init__(self, latent_dim: int, out_shape: tuple[int, int, int], channels: int = 32) -> None:
+        super().__init__()
+        self.sizes = halvings(*out_shape[1:])[::-1]
+        widths = _widths(channels, len(self.sizes))[::-1]
+        self.smallest = (widths[0], *self.sizes[0])
+        self.first = nn.Linear(latent_dim, math.prod(self.smallest))
+        self.up = nn.ModuleList(GatedConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.last = nn.Conv2d(widths[-1], out_shape[0], 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return [n, P·C, H, W] of [n, d]."""
+        h = nn.functional.silu(self.first(z)).view(-1, *self.smallest)
+        for size, conv in zip(self.sizes[1:], self.up, strict=True):
+            h = conv(interpolate(h, size=size))
+        return self.last(h)
+
+
+def _widths(channels: int, n_sizes: int) -> list[int]:
+    return [min(channels * 2**i, 8 * channels) for i in range(n_sizes)]
