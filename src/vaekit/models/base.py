@@ -1,0 +1,132 @@
+"""The latent-variable model: prior p(z), likelihood p(x | z), posterior q(z | x), each given as a distribution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from vaekit.distributions.likelihoods import Likelihood
+from vaekit.distributions.posteriors import Reparametrised
+from vaekit.distributions.priors import Prior
+from vaekit.errors import DataError
+from vaekit.models.decoder import Decoder
+
+
+class LatentModel(nn.Module):
+    """p(x, z) = p(z) p(x | z) with an approximate posterior q(z | x), over codes x.
+
+    The public methods check shapes and speak float32, whatever precision the networks below use; a model's author
+    writes `_posterior` and `_decode` and nothing else.
+
+    Parameters
+    ----------
+    prior : Prior
+        Called without arguments it returns p(z).
+    observation : Likelihood
+        Turns decoded parameters into p(x | z).
+    """
+
+    default_objective = "elbo"
+    decoder: Decoder
+
+    def __init__(self, prior: Prior, observation: Likelihood) -> None:
+        super().__init__()
+        self.prior = prior
+        self.observation = observation
+
+    @property
+    def latent_dim(self) -> int:
+        """The number of units of z."""
+        return self.prior.latent_dim
+
+    @property
+    def event_shape(self) -> torch.Size:
+        """The shape of one row of codes."""
+        return self.observation.event_shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    # -- the seam --------------------------------------------------------------------------------------------------
+
+    def posterior(self, x: Tensor) -> Reparametrised:
+        """Return q(z | x).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, *event_shape)
+            Codes.
+
+        Raises
+        ------
+        DataError
+            When a row has another shape.
+        """
+        self._check("codes", x, self.event_shape)
+        return self._posterior(x)
+
+    def likelihood(self, z: Tensor, exposure: Tensor | None = None) -> Distribution:
+        """Return p(x | z), batch shape [n, *event_shape].
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, latent_dim)
+        exposure : Tensor of shape (n,), optional
+            Row totals, for likelihoods of counts that are relative to them.
+        """
+        self._check("latent codes", z, (self.latent_dim,))
+        return self.observation(self._decode(z).float(), exposure)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return E[x | z = E[z | x]] of codes [n, *event_shape], in codes."""
+        return self.likelihood(self.posterior(x).mean, self.observation.exposure(x)).mean
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x | z) in nats, summed over the observed values of a row: [..., n].
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, *event_shape)
+            Codes; NaN is a gap and scores 0.
+        z : Tensor of shape (..., n, latent_dim)
+            Any number of draws for each row.
+        """
+        draws = z.shape[:-2]
+        exposure = self.observation.exposure(x)
+        rows = x.float().expand(*draws, *x.shape).reshape(-1, *self.event_shape)  # [k n, *event]
+        if exposure is not None:
+            exposure = exposure.expand(*draws, len(x)).reshape(-1)
+        p = self.likelihood(z.reshape(-1, self.latent_dim), exposure)
+        return observed_log_prob(p, rows, self.observation).view(*draws, len(x))
+
+    # -- for the author of a model ---------------------------------------------------------------------------------
+
+    def _posterior(self, x: Tensor) -> Reparametrised:
+        raise NotImplementedError
+
+    def _decode(self, z: Tensor) -> Tensor:
+        """Return parameters [n, *parameter_shape] of codes [n, d]."""
+        raise NotImplementedError
+
+    def prepare(self, codes: Tensor) -> None:
+        """Set from the data what is better set than learned, before training."""
+
+    def keep_units(self, units: Tensor) -> None:
+        """Drop all latent units but `units`, where the model can tell those it does not use; else keep all."""
+
+    def finish(self, codes: Tensor, seed: int) -> None:
+        """Fit what is fitted after training."""
+
+    def _check(self, what: str, x: Tensor, shape: tuple[int, ...]) -> None:
+        if tuple(x.shape[1:]) != tuple(shape):
+            raise DataError(f"Expected {what} of shape (n, {', '.join(map(str, shape))}); got {tuple(x.shape)}.")
+
+
+def observed_log_prob(p: Distribution, rows: Tensor, observation: Likelihood) -> Tensor:
+    """Return log p(rows) in nats and in the user's units, summed over the values that are no gaps: [n]."""
+    gaps = rows.isnan()
+    log_prob = p.log_prob(rows.masked_fill(gaps, 0.0)) - observation.log_unit
+    return log_prob.masked_fill(gaps, 0.0).flatten(1).sum(1)

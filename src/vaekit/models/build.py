@@ -1,0 +1,215 @@
+"""From a schema and an architecture to a model: which likelihood each field gets, which networks, put together."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vaekit.data.fields import Categorical, Field, Integer, Levels, Real
+from vaekit.data.schema import Schema
+from vaekit.distributions.likelihoods import LIKELIHOODS, Likelihood, ProductLikelihood
+from vaekit.distributions.priors import PRIORS
+from vaekit.errors import ParameterError
+from vaekit.models.autoencoder import Autoencoder
+from vaekit.models.base import LatentModel
+from vaekit.models.inputs import BlockInputs, TableInputs, make_inputs, n_inputs, top_code
+from vaekit.models.vae import VAE
+from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.mlp import MLP
+
+MODELS: dict[str, type[Any]] = {"vae": VAE, "autoencoder": Autoencoder}
+
+ACCEPTS: dict[str, set[str]] = {
+    "bernoulli": {"binary", "levels", "unit"},
+    "continuous-bernoulli": {"binary", "levels", "unit"},
+    "discretized-logistic": {"levels", "integer", "binary"},
+    "discretized-logistic-ends": {"levels"},
+    "discretized-logistic-mixture": {"levels", "integer"},
+    "discretized-logistic-mixture-ends": {"levels"},
+    "gaussian": {"real"},
+    "gaussian-heteroscedastic": {"real"},
+    "gaussian-analytic": {"real"},
+    "student-t": {"real"},
+    "negative-binomial": {"count"},
+    "negative-binomial-library": {"count"},
+    "categorical": {"categorical"},
+}
+
+NATURAL: dict[str, str] = {
+    "binary": "bernoulli",
+    "levels": "discretized-logistic",
+    "integer": "discretized-logistic",
+    "count": "negative-binomial",
+    "unit": "continuous-bernoulli",
+    "real": "gaussian",
+    "categorical": "categorical",
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that rebuilds an untrained model beside its schema.
+
+    Parameters
+    ----------
+    model : {"vae", "autoencoder"}
+    latent_dim : int
+        Units of z the decoder reads.
+    likelihoods : tuple of str
+        One for each field, in the schema's order; "" for a constant.
+    network : {"mlp", "conv", "custom"}
+    hidden : tuple of int
+        Widths of the encoder's layers; the decoder mirrors them.
+    activation : str
+    prior : {"normal", "mixture"}
+    """
+
+    model: str
+    latent_dim: int
+    likelihoods: tuple[str, ...]
+    network: str = "mlp"
+    hidden: tuple[int, ...] = (300, 300)
+    activation: str = "gated"
+    prior: str = "normal"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the architecture as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Architecture:
+        """Return the architecture that `to_json` described."""
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return cls(**settings)
+
+
+def build(
+    architecture: Architecture,
+    schema: Schema,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+) -> LatentModel:
+    """Return an untrained model.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    schema : Schema
+    encoder, decoder : nn.Module, optional
+        The user's own, in place of the built-in ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> schema = Schema.infer(np.eye(8, dtype=bool))
+    >>> model = build(Architecture("vae", 2, ("bernoulli",), hidden=(16,)), schema)
+    >>> model.likelihood(torch.zeros(3, 2)).mean.shape
+    torch.Size([3, 8])
+    """
+    inputs, observation = make_inputs(schema), make_observation(schema, architecture.likelihoods)
+    encoder = encoder or make_encoder(architecture, inputs)
+    decoder = decoder or make_decoder(architecture, observation)
+    prior = PRIORS[architecture.prior](architecture.latent_dim)
+    model: LatentModel = MODELS[architecture.model](inputs, encoder, decoder, prior, observation)
+    return model
+
+
+def make_encoder(architecture: Architecture, inputs: BlockInputs | TableInputs) -> nn.Module:
+    """Return the encoder's body: from inputs to features."""
+    if architecture.network == "conv":
+        return ConvEncoder(inputs.shape, architecture.hidden[0], architecture.hidden[-1])  # type: ignore[arg-type]
+    return MLP(n_inputs(inputs), architecture.hidden, architecture.activation)
+
+
+def make_decoder(architecture: Architecture, observation: Likelihood) -> nn.Module:
+    """Return the decoder's body: from z to features, or to the parameters themselves where it is convolutional."""
+    if architecture.network == "conv":
+        p, c, h, w = observation.parameter_shape
+        return ConvDecoder(architecture.latent_dim, (p * c, h, w), architecture.hidden[0])
+    return MLP(architecture.latent_dim, architecture.hidden[::-1], architecture.activation)
+
+
+# -- likelihoods -------------------------------------------------------------------------------------------------------
+
+
+def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str | None = None) -> tuple[str, ...]:
+    """Return each field's likelihood: the one asked for where the field's kind allows it, else its natural one.
+
+    Raises
+    ------
+    ParameterError
+        When no field can have the likelihood that was asked for.
+    """
+    if asked in (None, "auto"):
+        return tuple(natural_likelihood(f, schema, codes) for f in schema.fields)
+    if asked not in LIKELIHOODS:
+        raise ParameterError(f"The likelihood '{asked}' is not known. Choose one of: auto, {', '.join(LIKELIHOODS)}.")
+    kinds = {f.kind for f in schema.fields}
+    if not kinds & ACCEPTS[asked]:
+        raise ParameterError(
+            f"The likelihood '{asked}' is for {_listed(ACCEPTS[asked])} data, but these are {_listed(kinds)}. "
+            "Choose another likelihood, or declare kinds."
+        )
+    return tuple(asked if f.kind in ACCEPTS[asked] else natural_likelihood(f, schema, codes) for f in schema.fields)
+
+
+def natural_likelihood(field: Field, schema: Schema, codes: np.ndarray[Any, Any]) -> str:
+    """Return the name of the likelihood that fits a field's kind, "" for a constant."""
+    name = NATURAL.get(field.kind, "")
+    if schema.is_block and isinstance(field, Levels) and _has_heavy_ends(field, codes):
+        return name + "-ends"
+    return name + "-library" if schema.is_block and field.kind == "count" and schema.n_dims >= 20 else name
+
+
+def make_observation(schema: Schema, names: tuple[str, ...]) -> Likelihood:
+    """Return the likelihood of a row: one for a block, a product over groups of columns for a table."""
+    if schema.is_block:
+        return make_likelihood(names[0], [schema.fields[0]], schema.event_shape)
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for j, (field, name) in enumerate(zip(schema.fields, names, strict=True)):
+        if name:
+            groups.setdefault((name, getattr(field, "n_levels", 0), _n_categories(field)), []).append(j)
+    parts = [
+        (make_likelihood(key[0], [schema.fields[j] for j in columns], (len(columns),)), columns)
+        for key, columns in groups.items()
+    ]
+    return ProductLikelihood(parts, len(schema.fields))
+
+
+def make_likelihood(name: str, fields: list[Field], event_shape: tuple[int, ...]) -> Likelihood:
+    """Return a likelihood of alike fields with their units, levels and categories."""
+    first = fields[0]
+    if isinstance(first, Categorical):
+        return LIKELIHOODS[name](event_shape, n_categories=len(first.categories))
+    if name.startswith("discretized"):
+        if isinstance(first, Integer):
+            return LIKELIHOODS[name](event_shape, n_levels=None, unit=_units(fields))
+        return LIKELIHOODS[name](event_shape, n_levels=getattr(first, "n_levels", 2))
+    if isinstance(first, Real):
+        return LIKELIHOODS[name](event_shape, unit=_units(fields))
+    return (
+        LIKELIHOODS[name](event_shape, top=top_code(first)) if "bernoulli" in name else LIKELIHOODS[name](event_shape)
+    )
+
+
+def _units(fields: list[Field]) -> torch.Tensor:
+    scales = [np.asarray(f.scale, dtype=np.float64) for f in fields if isinstance(f, Real)]
+    return torch.from_numpy(np.stack(scales) if len(scales) > 1 else np.atleast_1d(scales[0])).float()
+
+
+def _n_categories(field: Field) -> int:
+    return len(field.categories) if isinstance(field, Categorical) else 0
+
+
+def _has_heavy_ends(field: Levels, codes: np.ndarray[Any, Any], share: float = 0.2) -> bool:
+    """Whether more than `share` of all values are at the first or last level, as in scans and drawings."""
+    return bool(np.mean((codes == 0) | (codes == field.n_levels - 1)) > share) and field.n_levels > 2
+
+
+def _listed(words: set[str]) -> str:
+    return " or ".join(sorted(words))
