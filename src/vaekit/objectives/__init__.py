@@ -1,0 +1,9 @@
+"""Bounds and penalties, one a file."""
+
+from vaekit.objectives.bound import Bound, Objective
+from vaekit.objectives.elbo import elbo
+from vaekit.objectives.reconstruction import reconstruction
+
+OBJECTIVES: dict[str, Objective] = {"elbo": elbo, "reconstruction": reconstruction}
+
+__all__ = ["OBJECTIVES", "Bound", "Objective", "elbo", "reconstruction"]
