@@ -1,0 +1,119 @@
+"""The model file, NAME.vae: weights, schema, architecture and record of training in one safetensors file.
+
+The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
+(those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. Files of a newer format are
+refused by its number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.data.schema import Schema
+from vaekit.errors import ModelFileError
+from vaekit.models.build import Architecture, build
+from vaekit.models.fitted import Fitted
+from vaekit.storage.tensor_file import read_tensors, write_tensors
+
+FORMAT = 1
+
+
+def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
+    """Write a model file, atomically.
+
+    Raises
+    ------
+    OutputError
+        When the path cannot be written.
+    """
+    tensors = fitted.model.state_dict()
+    header = {
+        "format": FORMAT,
+        "vaekit": version("vaekit"),
+        "architecture": fitted.architecture.to_json(),
+        "units": _units(fitted),
+        "schema": fitted.schema.to_json(),
+        "record": fitted.record,
+        "weights_sha256": weights_digest(tensors),
+    }
+    write_tensors(path, tensors, header)
+
+
+def load_model(
+    path: str | os.PathLike[str], encoder: nn.Module | None = None, decoder: nn.Module | None = None
+) -> Fitted:
+    """Return the fitted model of a file.
+
+    Parameters
+    ----------
+    path : path
+    encoder, decoder : nn.Module, optional
+        The user's own networks, for a model that was fitted with such: a file holds their weights, not their code.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, of another kind or of a newer format, or needs the user's networks.
+    """
+    tensors, header = read_tensors(path)
+    _check_format(header, path)
+    architecture, schema = Architecture.from_json(header["architecture"]), Schema.from_json(header["schema"])
+    if architecture.network == "custom" and encoder is None and decoder is None:
+        raise ModelFileError(
+            f"{path} was fitted with networks of your own; it holds their weights, not their code. "
+            "Load it with vaekit.load(path, encoder=..., decoder=...)."
+        )
+    model = build(architecture, schema, encoder, decoder)
+    if len(header["units"]) < architecture.latent_dim:
+        model.keep_units(torch.tensor(header["units"]))
+    _load_weights(model, tensors, path)
+    return Fitted(model.eval(), schema, architecture, header["record"])
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a model file's header, after checking the whole file."""
+    _, header = read_tensors(path)
+    _check_format(header, path)
+    return header
+
+
+def weights_digest(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors by name: equal weights, equal digest."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _units(fitted: Fitted) -> list[int]:
+    return [int(u) for u in fitted.model.decoder.units]
+
+
+def _check_format(header: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    found = header.get("format")
+    if not isinstance(found, int):
+        raise ModelFileError(
+            f"{path} is no vaekit model (it may be a checkpoint). Give a file that `vaekit fit` wrote."
+        )
+    if found > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {found}; this vaekit {version('vaekit')} reads up to {FORMAT}. "
+            "Update with: pip install --upgrade vaekit"
+        )
+
+
+def _load_weights(model: nn.Module, tensors: dict[str, Tensor], path: str | os.PathLike[str]) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"The weights of {path} do not fit the networks: {str(error).splitlines()[-1].strip()} "
+            "Give the very networks the model was fitted with."
+        ) from error

@@ -1,0 +1,84 @@
+"""A file of named tensors and a JSON header, guarded by one digest over every byte of it.
+
+It is a safetensors file whose metadata hold two texts: ``header``, the JSON, and ``sha256``, the digest of the whole
+file with those 64 characters read as zeros. So a file cut anywhere, or with one byte changed anywhere, is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from vaekit.data.files import atomic_write
+from vaekit.errors import ModelFileError
+
+ZEROS = "0" * 64
+
+
+def write_tensors(path: str | os.PathLike[str], tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a header, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+    tensors : dict of str to Tensor
+    header : dict
+        Plain JSON values.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written; an older file is then untouched.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = safetensors.torch.save(plain, {"sha256": ZEROS, "header": json.dumps(header)})
+    at = data.index(ZEROS.encode())
+    digest = hashlib.sha256(data).hexdigest().encode()
+    atomic_write(path, data[:at] + digest + data[at + 64 :])
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the header of a file, every byte of it checked.
+
+    Raises
+    ------
+    ModelFileError
+        When there is no such file, or it is damaged or of another kind.
+    """
+    data = read_bytes(path)
+    metadata = _metadata(data, path)
+    digest = metadata["sha256"].encode()
+    if len(digest) != 64 or hashlib.sha256(data.replace(digest, ZEROS.encode(), 1)).hexdigest().encode() != digest:
+        raise ModelFileError(f"{path} is damaged: its SHA-256 does not match its content. Take another copy of it.")
+    return safetensors.torch.load(data), json.loads(metadata["header"])
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's bytes; a file that cannot be read is told in a sentence."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ModelFileError(
+            f"There is no file {path}. Check the path, or fit a model with: vaekit fit DATA -o {path}"
+        ) from error
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}. Give the path of a .vae file.") from error
+
+
+def _metadata(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+        if isinstance(metadata["sha256"], str) and isinstance(metadata["header"], str):
+            return metadata
+    except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
+        pass
+    raise ModelFileError(f"{path} is no vaekit model, or a damaged one. Give a file that `vaekit fit` wrote.")
