@@ -1,0 +1,156 @@
+"""What went well or wrong in a run, in plain sentences with advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaekit.data.batches import seed_of
+from vaekit.distributions.divergences import kl_by_unit
+from vaekit.models.base import LatentModel, observed_log_prob
+from vaekit.objectives import OBJECTIVES
+
+ACTIVE_VARIANCE = 0.01  # a unit is active if its posterior mean varies more than this (Burda et al., 2016, section 5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    topic : str
+    level : {"good", "warning"}
+    sentence : str
+    advice : str
+        "" where nothing need be done.
+    """
+
+    topic: str
+    level: str
+    sentence: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """Return the finding as one line."""
+        mark = "ok" if self.level == "good" else "!!"
+        return f"{mark}  {self.topic}: {self.sentence} {self.advice}".rstrip()
+
+
+@torch.no_grad()
+def unit_activity(model: LatentModel, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return each unit's variance of the posterior mean, and its mean KL in nats where it factorises: [d] each."""
+    model.eval()
+    means, kls = [], []
+    for x in rows.split(1024):
+        q = model.posterior(x)
+        by_unit = kl_by_unit(q, model.prior())
+        means.append(q.mean)
+        kls += [] if by_unit is None else [by_unit]
+    variance = torch.cat(means).var(0, unbiased=False)
+    return variance, torch.cat(kls).mean(0) if kls else None
+
+
+@torch.no_grad()
+def mean_bound_nats(model: LatentModel, objective: str, rows: Tensor, seed: int) -> float:
+    """Return the mean bound of rows in nats, with fixed noise, leaving torch's random numbers as they were."""
+    model.eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, 4))
+        observe = model.observation.observe
+        return float(torch.cat([OBJECTIVES[objective](model, observe(x)).elbo for x in rows.split(1024)]).mean())
+
+
+@torch.no_grad()
+def without_latent_nats(model: LatentModel, rows: Tensor, held_out: Tensor, seed: int) -> float:
+    """Return the mean log-likelihood of held-out rows under the best model that ignores its latent."""
+    likelihood = model.observation
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, 4))
+        parameters = likelihood.initial(rows)
+        x = likelihood.observe(held_out)
+    p = likelihood(parameters.expand(len(x), *parameters.shape), likelihood.exposure(x))
+    return float(observed_log_prob(p, x, likelihood).mean())
+
+
+def diagnose(metrics: dict[str, Any], history: list[dict[str, float]], reason: str) -> list[Finding]:
+    """Return the findings of a finished run.
+
+    Parameters
+    ----------
+    metrics : dict
+        ``latent_dim``, ``n_units_tried``, ``active_units``, ``valid_elbo_nats``, ``train_elbo_nats``,
+        ``without_latent_nats``.
+    history : list of dict
+        One row an epoch.
+    reason : str
+        Why the run ended.
+    """
+    return [_units(metrics), _gap(metrics), _overfitting(metrics), _finished(history, reason)]
+
+
+def _units(metrics: dict[str, Any]) -> Finding:
+    active, dim, tried = metrics["active_units"], metrics["latent_dim"], metrics["n_units_tried"]
+    if active == 0:
+        return Finding(
+            "latent units",
+            "warning",
+            f"none of {dim} units is active: the posterior has collapsed and the model ignores its latent.",
+            "Train longer, raise warmup, or lower beta.",
+        )
+    if tried > dim:
+        return Finding("latent units", "good", f"{dim} of {tried} units carry information and were kept.")
+    if active < dim:
+        return Finding(
+            "latent units",
+            "good",
+            f"{active} of {dim} units are active.",
+            f"A latent_dim of {active} would do as well.",
+        )
+    return Finding("latent units", "good", f"all {dim} units are active.", "A larger latent_dim may do better.")
+
+
+def _gap(metrics: dict[str, Any]) -> Finding:
+    gain = metrics["valid_elbo_nats"] - metrics["without_latent_nats"]
+    valid, without = metrics["valid_elbo_nats"], metrics["without_latent_nats"]
+    words = f"{valid:.2f} nats a held-out row against {without:.2f} without a latent"
+    if gain > 0:
+        return Finding("use of the latent", "good", f"{words}: the latent is worth {gain:.2f} nats.")
+    return Finding(
+        "use of the latent",
+        "warning",
+        f"{words}: the latent is worth nothing on these data.",
+        "Train longer or on more rows; if it stays so, the columns may be independent of each other.",
+    )
+
+
+def _overfitting(metrics: dict[str, Any]) -> Finding:
+    train, valid = metrics["train_elbo_nats"], metrics["valid_elbo_nats"]
+    gain = max(abs(train - metrics["without_latent_nats"]), 1e-9)
+    words = f"{train:.2f} nats on training rows, {valid:.2f} on held-out rows"
+    if train - valid > 0.2 * gain:
+        return Finding("over-fitting", "warning", f"{words}.", "Use more rows, a smaller hidden, or fewer epochs.")
+    return Finding("over-fitting", "good", f"{words}: little or none.")
+
+
+def _finished(history: list[dict[str, float]], reason: str) -> Finding:
+    if reason == "interrupted":
+        return Finding(
+            "training",
+            "warning",
+            "it was interrupted; the best weights so far were kept.",
+            "Go on with --resume.",
+        )
+    late = [row["valid_elbo_nats"] for row in history if row["progress"] >= 0.9]
+    early = [row["valid_elbo_nats"] for row in history if 0.7 <= row["progress"] < 0.9]
+    if len(late) > 1 and early and max(late) - max(early) > 0.02 * abs(max(late)):
+        return Finding(
+            "training",
+            "warning",
+            "the held-out bound was still rising at the end.",
+            "Give it more epochs or time.",
+        )
+    return Finding("training", "good", f"{reason} after {len(history)} epochs.")

@@ -1,0 +1,275 @@
+"""The training loop.
+
+A run is a pure function of its settings and rows: order, noise and dropout of a step follow from (seed, epoch, step)
+alone, so a run that goes on from a checkpoint takes the very steps that one never killed would have taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vaekit.data.batches import Batches, seed_of
+from vaekit.errors import TrainingError
+from vaekit.models.base import LatentModel
+from vaekit.objectives import OBJECTIVES
+from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.precision import own_randomness_and_threads, reseed
+from vaekit.training.progress import Chosen, Ended, EpochEnded, History, Listener, RolledBack
+from vaekit.training.schedules import average_decay, kl_weight, one_cycle
+from vaekit.training.settings import Settings
+
+ROUND_STEPS = 100  # steps between two looks at whether all numbers are finite
+PATIENCE = 0.2  # of the run without a better held-out bound ends it
+N_SUMS = 4  # rows, reconstruction, kl, and a number that is finite while all is well
+
+
+@dataclass
+class Facts:
+    """Where a run stands, beside its tensors."""
+
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    seconds: float = 0.0
+    epoch_began: float = 0.0
+    rate_factor: float = 1.0
+    failures: int = 0  # in a row
+    best_nats: float = -float("inf")
+    best_progress: float = 0.0
+    reason: str = ""
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+
+class Run:
+    """One training run: a model, its optimiser, averaged and best weights, and where it stands.
+
+    Parameters
+    ----------
+    model : LatentModel
+        Trained in place; ends with the averaged weights of the epoch whose held-out bound was best.
+    batches : Batches
+    held_out : Tensor of shape (n_held_out, *event_shape)
+    settings : Settings
+    listeners : sequence of Listener
+    checkpoint : Checkpoint, optional
+    """
+
+    def __init__(
+        self,
+        model: LatentModel,
+        batches: Batches,
+        held_out: Tensor,
+        settings: Settings,
+        listeners: Sequence[Listener] = (),
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
+        self.settings, self.checkpoint = settings, checkpoint
+        self.objective = OBJECTIVES[settings.objective]
+        self.facts = Facts()
+        self.history = History(self.facts.rows)
+        self.listeners: list[Listener] = [self.history, *listeners]
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = _adam(self.parameters)
+        self.average = {k: v.clone() for k, v in model.state_dict().items()}
+        self.best = {k: v.clone() for k, v in model.state_dict().items()}
+        self.moving = [k for k, v in self.average.items() if v.is_floating_point()]
+        self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=torch.float64)
+
+    # -- the loop, one screen --------------------------------------------------------------------------------------
+
+    def train(self) -> str:
+        """Run to the end, to the budget, to the patience or to Ctrl-C; return which."""
+        facts = self.facts
+        with own_randomness_and_threads(self.settings.seed, self.settings.threads):
+            self.clock = time.monotonic() - facts.seconds
+            try:
+                while not facts.reason:
+                    self._round()
+            except KeyboardInterrupt:
+                self._evaluate()
+                facts.reason = "interrupted"
+        self.model.load_state_dict(self.best)
+        self._tell(Ended(facts.reason, facts.seconds))
+        return facts.reason
+
+    def _round(self) -> None:
+        """Take up to ROUND_STEPS steps; keep them when all numbers stayed finite, else go back and halve the rate."""
+        facts, good = self.facts, self._copy()
+        self.model.train()
+        for x in self._next_batches():
+            self._step(x)
+            facts.step += 1
+        if not bool(torch.isfinite(self.sums).all()):
+            self._roll_back(good)
+            return
+        facts.failures = 0
+        facts.seconds = time.monotonic() - self.clock
+        if facts.step >= len(self.batches) or self.progress() >= 1:
+            self._end_epoch()
+        if self.checkpoint and not facts.reason and self.checkpoint.is_due():
+            self.checkpoint.write(self.tensors(), vars(facts))
+
+    def _next_batches(self) -> Iterable[Tensor]:
+        for taken, x in enumerate(self.batches.epoch(self.facts.epoch, self.facts.step)):
+            if taken == ROUND_STEPS or (taken and self.progress() >= 1):
+                return
+            yield x
+
+    def _step(self, x: Tensor) -> None:
+        facts, settings = self.facts, self.settings
+        reseed(settings.device, seed_of(settings.seed, 2, facts.epoch, facts.step))
+        progress = self.progress()
+        with self._autocast():
+            bound = self.objective(self.model, self.model.observation.observe(x))
+        loss = bound.loss(kl_weight(progress, settings.warmup, settings.beta))
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm, foreach=True)
+        self.optimizer.param_groups[0]["lr"] = settings.learning_rate * facts.rate_factor * one_cycle(progress)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._average()
+        with torch.no_grad():
+            sums = (loss.new_tensor(len(x)), bound.reconstruction.sum(), bound.kl.sum(), loss + norm)
+            self.sums += torch.stack([s.detach().double() for s in sums])
+
+    # -- the ends of rounds and epochs -----------------------------------------------------------------------------
+
+    def _end_epoch(self) -> None:
+        facts = self.facts
+        self._evaluate()
+        facts.epoch, facts.step, facts.epoch_began = facts.epoch + 1, 0, facts.seconds
+        self.sums.zero_()
+        if self.progress() >= 1:
+            facts.reason = "finished"
+        elif self.progress() - facts.best_progress > PATIENCE and self.progress() > 2 * PATIENCE:
+            facts.reason = "stopped early: the held-out bound no longer rose"
+
+    def _evaluate(self) -> None:
+        """Measure the averaged weights on held-out rows, keep them when they are the best so far, and tell."""
+        facts, rows = self.facts, max(float(self.sums[0]), 1.0)
+        held_out_nats = self.held_out_nats()
+        if held_out_nats > facts.best_nats or facts.best_nats == -float("inf"):
+            facts.best_nats, facts.best_progress = held_out_nats, self.progress()
+            _copy_into(self.best, self.average)
+        reconstruction, kl = float(self.sums[1]) / rows, float(self.sums[2]) / rows
+        facts.seconds = time.monotonic() - self.clock
+        self._tell(
+            EpochEnded(
+                epoch=facts.epoch + 1,
+                epochs=0 if self.settings.seconds else self.settings.epochs,
+                progress=self._progress_at(facts.epoch, facts.step),
+                seconds=facts.seconds,
+                elbo_nats=reconstruction - kl,
+                reconstruction_nats=reconstruction,
+                kl_nats=kl,
+                valid_elbo_nats=held_out_nats,
+                valid_bits_per_dim=-held_out_nats / self.model.event_shape.numel() / 0.6931471805599453,
+                kl_weight=kl_weight(self.progress(), self.settings.warmup, self.settings.beta),
+                learning_rate=self.optimizer.param_groups[0]["lr"],
+                rows_per_second=rows / max(facts.seconds - facts.epoch_began, 1e-9),
+            )
+        )
+
+    def held_out_nats(self) -> float:
+        """Return the mean bound of held-out rows under the averaged weights, in float32, with fixed noise."""
+        own = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        self.model.eval()
+        reseed(self.settings.device, seed_of(self.settings.seed, 3))
+        with torch.no_grad():
+            observe = self.model.observation.observe
+            nats = torch.cat([self.objective(self.model, observe(x)).elbo for x in self.held_out.split(1024)]).mean()
+        self.model.load_state_dict(own)
+        return float(nats)
+
+    def _roll_back(self, good: tuple[dict[str, Tensor], dict[str, object]]) -> None:
+        tensors, facts = good
+        failures = self.facts.failures + 1
+        self._restore(tensors, facts)
+        self.facts.failures, self.facts.rate_factor = failures, self.facts.rate_factor / 2
+        if failures == 3:
+            raise TrainingError(
+                f"Training gave no finite number three times in a row in epoch {self.facts.epoch + 1}, "
+                "at smaller and smaller learning rates. Look for extreme values in the data, or lower learning_rate."
+            )
+        if failures == 1:
+            self._tell(RolledBack(self.facts.epoch + 1, self.facts.rate_factor))
+
+    # -- progress and state ----------------------------------------------------------------------------------------
+
+    def progress(self) -> float:
+        """The share of the run that is done, by steps or by the clock, whichever is further."""
+        return self._progress_at(self.facts.epoch, self.facts.step)
+
+    def _progress_at(self, epoch: int, step: int) -> float:
+        by_steps = (epoch + step / len(self.batches)) / self.settings.epochs
+        by_clock = (time.monotonic() - self.clock) / self.settings.seconds if self.settings.seconds else 0.0
+        return min(1.0, max(by_steps, by_clock))
+
+    def _average(self) -> None:
+        steps = self.facts.epoch * len(self.batches) + self.facts.step
+        expected = (
+            steps / max(self.progress(), 1e-3) if self.settings.seconds else self.settings.epochs * len(self.batches)
+        )
+        decay = average_decay(steps, int(expected))
+        own = self.model.state_dict()
+        torch._foreach_lerp_([self.average[k] for k in self.moving], [own[k] for k in self.moving], 1 - decay)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the run's state by name."""
+        named = {"sums": self.sums}
+        for group, state in (
+            ("model", self.model.state_dict()),
+            ("average", self.average),
+            ("best", self.best),
+        ):
+            named |= {f"{group}.{k}": v for k, v in state.items()}
+        for i, p in enumerate(self.parameters):
+            named |= {f"optimizer.{i}.{k}": v for k, v in self.optimizer.state[p].items()}
+        return named
+
+    def resume(self) -> None:
+        """Go on from the checkpoint."""
+        assert self.checkpoint is not None
+        tensors, facts = self.checkpoint.read()
+        self._restore(tensors, facts)
+        self._tell(Chosen(f"going on after epoch {self.facts.epoch}, step {self.facts.step}"))
+
+    def _copy(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        return {k: v.detach().clone() for k, v in self.tensors().items()}, dict(vars(self.facts))
+
+    def _restore(self, tensors: dict[str, Tensor], facts: dict[str, object]) -> None:
+        _copy_into(self.tensors(), tensors)
+        vars(self.facts).update(facts)
+        self.history.rows = self.facts.rows
+
+    def _autocast(self) -> torch.autocast:
+        device = torch.device(self.settings.device).type
+        return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    def _tell(self, event: Chosen | EpochEnded | RolledBack | Ended) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def _adam(parameters: list[torch.nn.Parameter]) -> torch.optim.Adam:
+    """Return Adam with its state made at once, so that a checkpoint has one shape from the first step on."""
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, eps=1e-8, fused=True)
+    for p in parameters:
+        optimizer.state[p] = {
+            "step": torch.zeros((), device=p.device),
+            "exp_avg": torch.zeros_like(p),
+            "exp_avg_sq": torch.zeros_like(p),
+        }
+    return optimizer
+
+
+def _copy_into(target: dict[str, Tensor], source: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, tensor in target.items():
+            tensor.copy_(source[name])

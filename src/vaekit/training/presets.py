@@ -1,0 +1,106 @@
+"""What to use where the user says nothing: sizes and budgets from the data's shape and one word."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from vaekit.data.schema import Schema
+from vaekit.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A budget.
+
+    Parameters
+    ----------
+    rows_seen : int
+        Rows that training looks at, epochs times rows.
+    most_epochs : int
+        The limit for small data.
+    width : float
+        Times the usual width of layers.
+    """
+
+    rows_seen: int
+    most_epochs: int
+    width: float
+
+
+PRESETS = {
+    "fast": Preset(rows_seen=1_200_000, most_epochs=200, width=1.0),
+    "balanced": Preset(rows_seen=4_000_000, most_epochs=400, width=1.0),
+    "best": Preset(rows_seen=16_000_000, most_epochs=1000, width=2.0),
+}
+
+
+def default_epochs(preset: str, n_rows: int) -> int:
+    """Return how often to pass over the rows.
+
+    Examples
+    --------
+    >>> default_epochs("fast", 60_000), default_epochs("fast", 100)
+    (20, 200)
+    """
+    budget = PRESETS[preset]
+    return min(budget.most_epochs, max(5, round(budget.rows_seen / n_rows)))
+
+
+def default_batch_size(n_rows: int) -> int:
+    """Return a power of two between 16 and 256 that gives an epoch about fifty steps or more.
+
+    Examples
+    --------
+    >>> default_batch_size(150), default_batch_size(60_000)
+    (16, 256)
+    """
+    return int(min(256, max(16, 2 ** round(math.log2(max(1, n_rows) / 50)))))
+
+
+def default_hidden(preset: str, network: str, n_inputs: int) -> tuple[int, ...]:
+    """Return the widths of layers; for a convolutional network its first channels and its last features."""
+    width = PRESETS[preset].width
+    if network == "conv":
+        return (int(32 * width), int(256 * width))
+    usual = 64 if n_inputs < 16 else 128 if n_inputs < 128 else 300
+    return (int(usual * width), int(usual * width))
+
+
+def default_network(schema: Schema) -> str:
+    """Return "conv" for pictures in colour or of more than 1,024 pixels, else "mlp"."""
+    return "conv" if schema.is_picture and schema.n_dims > 1024 else "mlp"
+
+
+def default_latent_dim(model: str, n_inputs: int) -> int:
+    """Return how many units to start with: a VAE drops those it does not use, an autoencoder keeps all.
+
+    Examples
+    --------
+    >>> default_latent_dim("vae", 784), default_latent_dim("vae", 4), default_latent_dim("autoencoder", 64)
+    (48, 2, 16)
+    """
+    return max(1, min(48, n_inputs // 2)) if model == "vae" else max(1, min(16, n_inputs // 4))
+
+
+def parse_seconds(time: Any) -> float | None:
+    """Return seconds of "90", "90s", "10m", "2h" or a number.
+
+    Examples
+    --------
+    >>> parse_seconds("10m"), parse_seconds(90), parse_seconds(None)
+    (600.0, 90.0, None)
+    """
+    if time is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    text = str(time).strip()
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < math.inf:
+        raise ParameterError(f"The time must be positive, as in 90s, 10m or 2h; got '{time}'.")
+    return seconds

@@ -1,0 +1,199 @@
+"""One stream of events about a run, and who listens to it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from vaekit.errors import MissingExtraError
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was decided before training, one plain sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One pass over the rows is done; nats are per row, the bound on held-out rows is of the averaged weights."""
+
+    epoch: int
+    epochs: int
+    progress: float
+    seconds: float
+    elbo_nats: float
+    reconstruction_nats: float
+    kl_nats: float
+    valid_elbo_nats: float
+    valid_bits_per_dim: float
+    kl_weight: float
+    learning_rate: float
+    rows_per_second: float
+
+    @property
+    def seconds_left(self) -> float:
+        """The time the rest of the run should take."""
+        return self.seconds * (1 - self.progress) / max(self.progress, 1e-9)
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A step gave no finite number; the run goes on from its last good state with half the learning rate."""
+
+    epoch: int
+    rate_factor: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over."""
+
+    reason: str
+    seconds: float
+
+
+Event = Chosen | EpochEnded | RolledBack | Ended
+Listener = Callable[[Event], None]
+
+
+class History:
+    """A listener that keeps the epochs' numbers."""
+
+    def __init__(self, rows: list[dict[str, float]] | None = None) -> None:
+        self.rows = rows if rows is not None else []
+
+    def __call__(self, event: Event) -> None:
+        """Keep an epoch."""
+        if isinstance(event, EpochEnded):
+            self.rows.append(asdict(event))
+
+
+class Lines:
+    """A listener that writes plain lines, for a pipe or a log: at most one epoch every `every` seconds, and the last.
+
+    Parameters
+    ----------
+    stream : file, optional
+        Standard error where none is given.
+    every : float
+        Seconds.
+    """
+
+    def __init__(self, stream: IO[str] | None = None, every: float = 5.0) -> None:
+        self.stream, self.every, self.said_at = stream or sys.stderr, every, -math.inf
+        self.unsaid: EpochEnded | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Say an event, or keep it for when the run ends."""
+        if isinstance(event, EpochEnded) and time.monotonic() - self.said_at < self.every:
+            self.unsaid = event
+            return
+        if isinstance(event, Ended) and self.unsaid is not None:
+            self._say(sentence(self.unsaid))
+        self._say(sentence(event))
+        if isinstance(event, EpochEnded):
+            self.said_at, self.unsaid = time.monotonic(), None
+
+    def _say(self, words: str) -> None:
+        print(words, file=self.stream, flush=True)
+
+
+class Bar:
+    """A listener that draws a bar with nats, bits per dimension, KL, speed and time left on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.progress = Progress(BarColumn(20), TextColumn("{task.description}"), console=Console(stderr=True))
+        self.task = self.progress.add_task("starting", total=1.0)
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        if isinstance(event, EpochEnded):
+            self.progress.start()
+            self.progress.update(self.task, completed=event.progress, description=sentence(event))
+            return
+        if isinstance(event, Ended):
+            self.progress.stop()
+        self.progress.console.print(sentence(event), highlight=False)
+
+
+class JsonLines:
+    """A listener that appends each event to a file as one JSON object a line."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def __call__(self, event: Event) -> None:
+        """Append an event."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
+
+
+class TensorBoard:
+    """A listener that writes scalars for TensorBoard (the extra `tensorboard`)."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as missing:
+            raise MissingExtraError("tensorboard") from missing
+        self.writer: Any = SummaryWriter(str(folder))
+
+    def __call__(self, event: Event) -> None:
+        """Write an epoch's numbers; close at the end."""
+        if isinstance(event, EpochEnded):
+            for name, value in asdict(event).items():
+                self.writer.add_scalar(name, value, event.epoch)
+        if isinstance(event, Ended):
+            self.writer.close()
+
+
+def sentence(event: Event) -> str:
+    """Return an event in words.
+
+    Examples
+    --------
+    >>> sentence(Ended("finished", 3.2))
+    'finished after 3.2 s'
+    """
+    if isinstance(event, Chosen):
+        return event.sentence
+    if isinstance(event, RolledBack):
+        return (
+            f"epoch {event.epoch}: a step gave no finite number; went back to the last good weights and "
+            f"on with {event.rate_factor:g} of the learning rate"
+        )
+    if isinstance(event, Ended):
+        return f"{event.reason} after {duration(event.seconds)}"
+    return (
+        f"epoch {event.epoch}{f'/{event.epochs}' if event.epochs else ''}  elbo {event.elbo_nats:.2f}  "
+        f"held-out {event.valid_elbo_nats:.2f} nats ({event.valid_bits_per_dim:.4f} bits/dim)  kl {event.kl_nats:.2f}  "
+        f"{event.rows_per_second:,.0f} rows/s  {duration(event.seconds_left)} left"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them.
+
+    Examples
+    --------
+    >>> duration(3.21), duration(200), duration(7300)
+    ('3.2 s', '3 min 20 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
