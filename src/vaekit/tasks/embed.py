@@ -1,0 +1,27 @@
+"""Embed: rows to codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.models.fitted import Fitted
+from vaekit.tasks.tiles import in_tiles
+
+
+def embed(fitted: Fitted, data: Any) -> NDArray[np.float32]:
+    """Return the posterior means of rows, E[z | x], the same at every call and in any company.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    data : array or frame of n_samples rows
+
+    Returns
+    -------
+    ndarray of shape (n_samples, latent_dim)
+    """
+    model = fitted.model.eval()
+    return in_tiles(lambda x: model.posterior(x).mean, fitted.rows(data)).numpy()

@@ -1,0 +1,279 @@
+"""Fit: a person's data in, a fitted model out."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vaekit.data.batches import Batches, split
+from vaekit.data.fields import Array
+from vaekit.data.readers import read
+from vaekit.data.schema import Schema
+from vaekit.errors import ParameterError
+from vaekit.models.base import LatentModel
+from vaekit.models.build import Architecture, build, choose_likelihoods
+from vaekit.models.fitted import Fitted
+from vaekit.models.inputs import make_inputs, n_inputs
+from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
+from vaekit.training import presets
+from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.diagnosis import (
+    ACTIVE_VARIANCE,
+    diagnose,
+    mean_bound_nats,
+    unit_activity,
+    without_latent_nats,
+)
+from vaekit.training.loop import Run
+from vaekit.training.precision import (
+    choose_device,
+    choose_precision,
+    choose_threads,
+    is_small,
+    own_randomness_and_threads,
+)
+from vaekit.training.progress import Chosen, Listener
+from vaekit.training.settings import Settings
+
+MOST_HELD_OUT = 10_000  # rows that bounds are measured on in training
+MOST_CALIBRATION = 1_000
+BIAS_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may say of a fit; None and "auto" leave it to the preset and the data. See `vaekit.VAE`."""
+
+    model: str = "vae"
+    preset: str = "balanced"
+    latent_dim: int | str = "auto"
+    likelihood: str = "auto"
+    kinds: Mapping[str, str] | None = None
+    network: str = "auto"
+    hidden: Sequence[int] | None = None
+    activation: str = "gated"
+    prior: str = "auto"
+    objective: str = "auto"
+    beta: float = 1.0
+    warmup: float = 0.1
+    epochs: int | None = None
+    time: str | float | None = None
+    batch_size: int | None = None
+    learning_rate: float = 2e-3
+    valid: Any = 0.1
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    encoder: nn.Module | None = None
+    decoder: nn.Module | None = None
+
+
+def fit(
+    data: Any,
+    options: Options,
+    listeners: Sequence[Listener] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    resume: bool = False,
+) -> Fitted:
+    """Return a model fitted on data.
+
+    Parameters
+    ----------
+    data : array, frame or path
+    options : Options
+    listeners : sequence of Listener
+        Are told how it goes.
+    checkpoint : path, optional
+        Where the run's state is kept while it lasts.
+    resume : bool
+        Go on from the checkpoint where there is one.
+
+    Returns
+    -------
+    Fitted
+    """
+    train, held_out, schema = load_rows(data, options)
+    architecture = choose_architecture(options, schema, train)
+    model = make_model(architecture, schema, train, options)
+    settings = choose_settings(options, len(train), model)
+    for words in stated_choices(schema, architecture, settings):
+        _tell(listeners, words)
+    run = Run(
+        model,
+        Batches(train, settings.batch_size, settings.seed, settings.device),
+        torch.from_numpy(held_out[:MOST_HELD_OUT]).to(settings.device),
+        settings,
+        listeners,
+        _checkpoint(checkpoint, settings, architecture, schema, train),
+    )
+    if resume and run.checkpoint and run.checkpoint.exists():
+        run.resume()
+    reason = run.train()
+    fitted = finish(run, Fitted(model, schema, architecture), keep_active=options.latent_dim == "auto", reason=reason)
+    if run.checkpoint and reason != "interrupted":
+        run.checkpoint.remove()
+    return fitted
+
+
+# -- before training ---------------------------------------------------------------------------------------------------
+
+
+def load_rows(data: Any, options: Options) -> tuple[Array, Array, Schema]:
+    """Return the codes to train on, those held out, and the schema."""
+    raw = read(data) if isinstance(data, str | os.PathLike) else data
+    schema = Schema.infer(raw, options.kinds, options.likelihood)
+    codes = schema.encode(raw)
+    if isinstance(options.valid, float | int):
+        train, held_out = split(len(codes), options.valid, options.seed)
+        return codes[train], codes[held_out], schema
+    valid = read(options.valid) if isinstance(options.valid, str | os.PathLike) else options.valid
+    return codes, schema.encode(valid), schema
+
+
+def choose_architecture(options: Options, schema: Schema, codes: Array) -> Architecture:
+    """Return the architecture that the options, the preset and the data ask for."""
+    size = n_inputs(make_inputs(schema))
+    own = options.encoder is not None or options.decoder is not None
+    network = "custom" if own else presets.default_network(schema) if options.network == "auto" else options.network
+    if network == "conv" and not schema.is_picture:
+        raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
+    prior = {"vae": "normal", "autoencoder": "mixture"}[options.model]
+    if options.prior not in ("auto", prior):
+        raise ParameterError(
+            f"The prior of model '{options.model}' is '{prior}'; got '{options.prior}'. Leave prior='auto'."
+        )
+    return Architecture(
+        model=options.model,
+        latent_dim=_latent_dim(options, size),
+        likelihoods=choose_likelihoods(schema, codes, options.likelihood),
+        network=network,
+        hidden=tuple(options.hidden or presets.default_hidden(options.preset, network, size)),
+        activation=options.activation,
+        prior=prior,
+    )
+
+
+def make_model(architecture: Architecture, schema: Schema, codes: Array, options: Options) -> LatentModel:
+    """Return the untrained model, its weights drawn from the seed and its output's bias set from the data."""
+    with own_randomness_and_threads(options.seed, choose_threads(options.threads)):
+        model = build(architecture, schema, copy.deepcopy(options.encoder), copy.deepcopy(options.decoder))
+        some = codes[np.linspace(0, len(codes) - 1, min(len(codes), BIAS_ROWS)).astype(int)]
+        model.prepare(torch.from_numpy(some))
+    return model
+
+
+def choose_settings(options: Options, n_rows: int, model: LatentModel) -> Settings:
+    """Return the settings of the run."""
+    seconds = presets.parse_seconds(options.time)
+    epochs = options.epochs or (100_000 if seconds else presets.default_epochs(options.preset, n_rows))
+    device = choose_device(options.device)
+    batch_size = options.batch_size or presets.default_batch_size(n_rows)
+    return Settings(
+        epochs=epochs,
+        seconds=seconds,
+        batch_size=batch_size,
+        learning_rate=options.learning_rate,
+        objective=model.default_objective if options.objective == "auto" else options.objective,
+        beta=options.beta,
+        warmup=options.warmup,
+        seed=options.seed,
+        device=device,
+        precision=choose_precision(options.precision, device, model),
+        threads=choose_threads(options.threads, small=is_small(model, batch_size)),
+    )
+
+
+def stated_choices(schema: Schema, architecture: Architecture, settings: Settings) -> list[str]:
+    """Return what was chosen, and what the numbers to come mean, in words."""
+    chosen: dict[str, list[str]] = {}
+    for field, name in zip(schema.fields, architecture.likelihoods, strict=True):
+        chosen.setdefault(f"{field.kind} → {name or 'kept as it is'}", []).append(field.name)
+    if schema.is_block:
+        field = schema.fields[0]
+        what = "pixels are" if schema.is_picture else "values are"
+        likelihoods = f"{what} {field.stated} → {architecture.likelihoods[0]}"
+    else:
+        likelihoods = "; ".join(f"{len(names)} {words}" for words, names in chosen.items())
+    budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
+    return [
+        f"{schema.n_rows:,} rows, {schema.noun}; {likelihoods}; "
+        f"numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}",
+        f"{architecture.model}, {architecture.network} {'-'.join(map(str, architecture.hidden))}, "
+        f"{architecture.latent_dim} latent units, {architecture.prior} prior; "
+        f"{budget}, batches of {settings.batch_size}, "
+        f"{settings.precision} on {settings.device}, {settings.threads} threads, seed {settings.seed}",
+    ]
+
+
+def _latent_dim(options: Options, size: int) -> int:
+    return presets.default_latent_dim(options.model, size) if options.latent_dim == "auto" else int(options.latent_dim)
+
+
+def _checkpoint(
+    path: str | os.PathLike[str] | None,
+    settings: Settings,
+    architecture: Architecture,
+    schema: Schema,
+    train: Array,
+) -> Checkpoint | None:
+    if path is None:
+        return None
+    content = [str(train.shape), int(np.ascontiguousarray(train).view(np.uint8).sum(dtype=np.uint64))]
+    return Checkpoint(os.fspath(path), settings.fingerprint(architecture.to_json(), schema.to_json(), content))
+
+
+def _tell(listeners: Sequence[Listener], words: str) -> None:
+    for listener in listeners:
+        listener(Chosen(words))
+
+
+# -- after training ----------------------------------------------------------------------------------------------------
+
+
+def finish(run: Run, fitted: Fitted, *, keep_active: bool, reason: str) -> Fitted:
+    """Return the fitted model with what is fitted, measured, calibrated and said after training."""
+    model, settings = fitted.model.eval(), run.settings
+    train, held_out = run.batches.rows, run.held_out
+    with own_randomness_and_threads(settings.seed, settings.threads):
+        model.finish(train[:BIAS_ROWS], settings.seed)
+        variance, _ = unit_activity(model, held_out)
+        n_tried = model.latent_dim
+        active = (variance > ACTIVE_VARIANCE).nonzero()[:, 0]
+        if keep_active and 0 < len(active) < n_tried:
+            model.keep_units(active)
+        metrics = measure(model, train[: len(held_out)], held_out, settings) | {"n_units_tried": n_tried}
+        metrics["without_latent_nats"] = without_latent_nats(model, train[:BIAS_ROWS], held_out, settings.seed)
+        calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
+    findings = diagnose(metrics, run.history.rows, reason)
+    fitted.record = {
+        "settings": asdict(settings),
+        "reason": reason,
+        "seconds": run.facts.seconds,
+        "history": run.history.rows,
+        "metrics": metrics,
+        "diagnosis": [asdict(f) for f in findings],
+        "calibration": np.sort(calibration).tolist(),
+    }
+    return fitted
+
+
+def measure(model: LatentModel, train: Tensor, held_out: Tensor, settings: Settings) -> dict[str, Any]:
+    """Return the figures that the diagnosis looks at."""
+    variance, kl = unit_activity(model, held_out)
+    return {
+        "latent_dim": model.latent_dim,
+        "active_units": int((variance > ACTIVE_VARIANCE).sum()),
+        "variance_by_unit": variance.tolist(),
+        "kl_by_unit_nats": None if kl is None else kl.tolist(),
+        "train_elbo_nats": mean_bound_nats(model, settings.objective, train, settings.seed),
+        "valid_elbo_nats": mean_bound_nats(model, settings.objective, held_out, settings.seed),
+    }

@@ -1,0 +1,38 @@
+"""Rows through a network in tiles of one size, so that an answer never depends on which rows were asked for together.
+
+Matrix products round differently for different numbers of rows. Every tile here has the same number (the last is
+filled up with copies of its first row), so a row alone and the same row among a million give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+TILE = 256
+
+
+@torch.no_grad()
+def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE) -> Tensor:
+    """Return f of all rows, computed tile by tile, on the processor.
+
+    Parameters
+    ----------
+    f : callable
+        From [size, ...] to [size, ...], each row by itself.
+    rows : Tensor of shape (n, ...)
+    size : int
+        Rows in a tile.
+
+    Examples
+    --------
+    >>> in_tiles(lambda x: 2 * x, torch.arange(5.0), size=2)
+    tensor([0., 2., 4., 6., 8.])
+    """
+    pieces = []
+    for tile in rows.split(size):
+        fill = tile[:1].expand(size - len(tile), *tile.shape[1:])
+        pieces.append(f(torch.cat([tile, fill]) if len(fill) else tile)[: len(tile)].cpu())
+    return torch.cat(pieces)
