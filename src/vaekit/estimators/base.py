@@ -1,0 +1,254 @@
+"""What every estimator shares: scikit-learn's contract over the verbs."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+
+from vaekit.data.frames import frame_of
+from vaekit.data.readers import read
+from vaekit.distributions.likelihoods import LIKELIHOODS
+from vaekit.distributions.priors import PRIORS
+from vaekit.errors import ParameterError
+from vaekit.models.fitted import Fitted
+from vaekit.networks.mlp import ACTIVATIONS
+from vaekit.objectives import OBJECTIVES
+from vaekit.storage.model_file import save_model
+from vaekit.tasks.embed import embed
+from vaekit.tasks.evaluate import evaluate
+from vaekit.tasks.fit import Options, fit
+from vaekit.tasks.interpolate import interpolate
+from vaekit.tasks.reconstruct import decode, reconstruct
+from vaekit.tasks.sample import sample
+from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
+from vaekit.training.diagnosis import Finding
+from vaekit.training.presets import PRESETS
+from vaekit.training.progress import Bar, JsonLines, Lines, Listener
+
+_POSITIVE_INT = Interval(Integral, 1, None, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "latent_dim": [_POSITIVE_INT, StrOptions({"auto"})],
+    "preset": [StrOptions(set(PRESETS))],
+    "likelihood": [StrOptions({"auto", *LIKELIHOODS})],
+    "kinds": [dict, None],
+    "network": [StrOptions({"auto", "mlp", "conv"})],
+    "hidden": ["array-like", None],
+    "activation": [StrOptions({"gated", *ACTIVATIONS})],
+    "prior": [StrOptions({"auto", *PRIORS})],
+    "objective": [StrOptions({"auto", *OBJECTIVES})],
+    "beta": [Interval(Real, 0, None, closed="left")],
+    "warmup": [Interval(Real, 0, 1, closed="both")],
+    "epochs": [_POSITIVE_INT, None],
+    "time": [str, Interval(Real, 0, None, closed="neither"), None],
+    "batch_size": [_POSITIVE_INT, None],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "valid": [Interval(Real, 0, 1, closed="left"), "array-like", str, os.PathLike, HasMethods("columns")],
+    "random_state": ["random_state"],
+    "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    "threads": [_POSITIVE_INT, None],
+    "encoder": [HasMethods("forward"), None],
+    "decoder": [HasMethods("forward"), None],
+    "verbose": ["boolean"],
+}
+
+
+class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """The common face of fitted latent-variable models; see `VAE` and `Autoencoder`."""
+
+    _model: ClassVar[str]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    # -- fit -------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,  # noqa: N803 - scikit-learn's name
+        y: Any = None,
+        *,
+        log: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        listeners: tuple[Listener, ...] = (),
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+        y : ignored
+        log : path, optional
+            A file to which each event is appended as one JSON object a line.
+        checkpoint : path, optional
+            A file that keeps the run's state while it lasts.
+        resume : bool, default=False
+            Go on from the checkpoint where there is one.
+        listeners : tuple of callable
+            Are called with each event of the run.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            When a setting is outside its rule.
+        DataError
+            When the data are not fit to be learned from.
+        """
+        self._check_parameters()
+        raw = read(X) if isinstance(X, str | os.PathLike) else X
+        heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
+        heard += (JsonLines(log),) if log else ()
+        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume))
+        if not self.fitted_.schema.is_picture:
+            validate_data(self, raw, skip_check_array=True)
+        return self
+
+    def _check_parameters(self) -> None:
+        try:
+            validate_parameter_constraints(
+                self._parameter_constraints, self.get_params(deep=False), caller_name=type(self).__name__
+            )
+        except InvalidParameterError as error:
+            raise ParameterError(str(error)) from None
+        widths = [] if self.hidden is None else list(self.hidden)
+        if any(not isinstance(w, Integral) or w < 1 for w in widths) or self.hidden is not None and not widths:
+            raise ParameterError(f"hidden must list widths of at least 1, as in (300, 300); got {self.hidden}.")
+
+    def _options(self) -> Options:
+        chosen = {k: v for k, v in self.get_params(deep=False).items() if k not in ("random_state", "verbose")}
+        return Options(model=self._model, seed=_seed(self.random_state), **chosen)
+
+    def _listeners(self) -> tuple[Listener, ...]:
+        if not self.verbose:
+            return ()
+        import sys
+
+        return (Bar() if sys.stderr.isatty() else Lines(),)
+
+    def _adopt(self, fitted: Fitted) -> None:
+        self.fitted_ = fitted
+        self.model_ = fitted.model
+        self.schema_ = fitted.schema
+        self.latent_dim_ = fitted.model.latent_dim
+        self.n_features_in_ = fitted.schema.n_dims
+        self._n_features_out = fitted.model.latent_dim
+
+    # -- the verbs -------------------------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        """Return the posterior means, the same for a row alone or in a batch.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+
+        Returns
+        -------
+        ndarray of shape (n_samples, latent_dim_)
+        """
+        return embed(self._fitted(), _loaded(X))
+
+    def inverse_transform(self, Z: ArrayLike) -> Any:  # noqa: N803
+        """Return the decoded codes in the data's own units.
+
+        Parameters
+        ----------
+        Z : array of shape (n_samples, latent_dim_)
+
+        Returns
+        -------
+        array or frame of n_samples rows
+        """
+        return decode(self._fitted(), Z)
+
+    def reconstruct(self, X: Any) -> Any:  # noqa: N803
+        """Return the likelihood's mean at the code of each row, in the data's own units and dtypes."""
+        return reconstruct(self._fitted(), _loaded(X))
+
+    def sample(self, n: int = 1, *, random_state: int | None = 0, temperature: float = 1.0) -> Any:
+        """Return n new rows, in the container and dtypes of the data the model was fitted on."""
+        return sample(self._fitted(), n, _seed(random_state), temperature)
+
+    def interpolate(self, X: Any, between: tuple[int, int], steps: int = 10) -> Any:  # noqa: N803
+        """Return the decoded rows on the line between the codes of two rows of X."""
+        return interpolate(self._fitted(), _loaded(X), between, steps)
+
+    def score_samples(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> NDArray[np.float64]:  # noqa: N803
+        """Return the log-likelihood of each row in nats, an importance-sampled bound with fixed noise: [n_samples]."""
+        return score(self._fitted(), _loaded(X), importance_samples).log_likelihood_nats
+
+    def score_rows(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> Scores:  # noqa: N803
+        """Return log-likelihood in nats, bits per dimension and tail probability of each row."""
+        return score(self._fitted(), _loaded(X), importance_samples)
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+        """Return the mean log-likelihood of rows in nats, so that a grid search picks the likeliest model."""
+        return float(self.score_samples(X).mean())
+
+    def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
+        """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
+        return evaluate(self._fitted(), _loaded(X), _loaded(labels), importance_samples)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model file and return its path."""
+        save_model(self._fitted(), Path(path))
+        return Path(path)
+
+    # -- what was learned ------------------------------------------------------------------------------------------
+
+    @property
+    def history_(self) -> Any:
+        """A frame with one row an epoch: epoch, seconds, elbo_nats, kl_nats, ..."""
+        rows = self._fitted().record["history"]
+        columns = {k: np.asarray([row[k] for row in rows]) for k in rows[0]}
+        return frame_of(columns, {k: "Int64" if k.startswith("epoch") else "Float64" for k in columns}, "polars")
+
+    @property
+    def diagnosis_(self) -> list[str]:
+        """What went well or wrong, one sentence each, with advice."""
+        return [" ".join(filter(None, (f["sentence"], f["advice"]))) for f in self._fitted().record["diagnosis"]]
+
+    @property
+    def findings_(self) -> list[str]:
+        """The diagnosis with each finding's topic, and a mark where something is wrong."""
+        return [str(Finding(**f)) for f in self._fitted().record["diagnosis"]]
+
+    def _fitted(self) -> Fitted:
+        check_is_fitted(self, "fitted_")
+        return self.fitted_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _loaded(data: Any) -> Any:
+    return read(data) if isinstance(data, str | os.PathLike) else data
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))

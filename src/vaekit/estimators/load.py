@@ -1,0 +1,42 @@
+"""From a model file back to an estimator."""
+
+from __future__ import annotations
+
+import os
+
+from torch import nn
+
+from vaekit.estimators.vae import ESTIMATORS, VAE, Autoencoder
+from vaekit.storage.model_file import load_model
+
+
+def load(
+    path: str | os.PathLike[str], *, encoder: nn.Module | None = None, decoder: nn.Module | None = None
+) -> VAE | Autoencoder:
+    """Return the fitted estimator of a model file.
+
+    Parameters
+    ----------
+    path : path
+        A .vae file.
+    encoder, decoder : nn.Module, optional
+        Networks of your own, where the model was fitted with such.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, of another kind or of a newer format.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, vaekit
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = vaekit.VAE(latent_dim=1, epochs=2).fit(X).save(f"{folder}/m.vae")
+    ...     vaekit.load(path).transform(X).shape
+    (50, 1)
+    """
+    fitted = load_model(path, encoder, decoder)
+    estimator = ESTIMATORS[fitted.architecture.model](fitted.architecture.latent_dim, encoder=encoder, decoder=decoder)
+    estimator._adopt(fitted)
+    return estimator

@@ -1,0 +1,166 @@
+"""`VAE` and `Autoencoder`: thin faces over the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from vaekit.estimators.base import LatentEstimator
+
+PARAMETERS = """
+    Parameters
+    ----------
+    latent_dim : int or "auto", default="auto"
+        The number of latent units; "auto" starts wide and keeps the active ones.
+    preset : {"fast", "balanced", "best"}, default="balanced"
+        How much to spend where nothing else is said.
+    likelihood : str, default="auto"
+        p(x | z); the schema's natural choice where it is "auto".
+    kinds : dict of str to str, default=None
+        Kinds of columns by name, where the inferred ones are wrong.
+    network : {"auto", "mlp", "conv"}, default="auto"
+        The bodies of encoder and decoder.
+    hidden : sequence of int, default=None
+        The widths of the encoder's layers; the decoder mirrors them.
+    activation : {"gated", "relu", "tanh", "silu", "elu"}, default="gated"
+        What follows each layer.
+    prior : {"auto", "normal", "mixture"}, default="auto"
+        p(z); a mixture is for autoencoders, fitted on their codes.
+    objective : {"auto", "elbo", "reconstruction"}, default="auto"
+        What is maximised.
+    beta : float, default=1.0
+        The weight of the KL.
+    warmup : float, default=0.1
+        The share of the run over which the KL's weight rises.
+    epochs : int, default=None
+        Passes over the rows.
+    time : str or float, default=None
+        A budget of wall-clock time, as in "90s" or "10m".
+    batch_size : int, default=None
+        Rows in a batch.
+    learning_rate : float, default=2e-3
+        The peak of the one-cycle schedule.
+    valid : float, array, frame or path, default=0.1
+        The share of rows held out, or the rows themselves.
+    random_state : int, RandomState or None, default=0
+        The seed of everything.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to compute.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of matrix products in training; everything else is float32.
+    threads : int, default=None
+        Processor threads.
+    encoder, decoder : nn.Module, default=None
+        Networks of your own, without losses: from inputs to features, and from codes to features or parameters.
+    verbose : bool, default=False
+        Show progress on standard error.
+
+    Attributes
+    ----------
+    model_ : nn.Module
+        The trained model.
+    schema_ : Schema
+        What the data are.
+    latent_dim_ : int
+        The number of latent units.
+    history_ : frame
+        One row an epoch.
+    diagnosis_ : list of str
+        What went well or wrong, with advice.
+    n_features_in_ : int
+        Values in a row.
+"""
+
+
+class _Configured(LatentEstimator):
+    """The parameters that all estimators have."""
+
+    def __init__(
+        self,
+        latent_dim: int | str = "auto",
+        *,
+        preset: str = "balanced",
+        likelihood: str = "auto",
+        kinds: Mapping[str, str] | None = None,
+        network: str = "auto",
+        hidden: Sequence[int] | None = None,
+        activation: str = "gated",
+        prior: str = "auto",
+        objective: str = "auto",
+        beta: float = 1.0,
+        warmup: float = 0.1,
+        epochs: int | None = None,
+        time: str | float | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 2e-3,
+        valid: Any = 0.1,
+        random_state: Any = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.preset = preset
+        self.likelihood = likelihood
+        self.kinds = kinds
+        self.network = network
+        self.hidden = hidden
+        self.activation = activation
+        self.prior = prior
+        self.objective = objective
+        self.beta = beta
+        self.warmup = warmup
+        self.epochs = epochs
+        self.time = time
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.valid = valid
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.threads = threads
+        self.encoder = encoder
+        self.decoder = decoder
+        self.verbose = verbose
+
+
+class VAE(_Configured):
+    """A variational autoencoder for data of any kind: embed, reconstruct, sample and score with one model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X = load_iris().data
+    >>> vae = vaekit.VAE(latent_dim=2, epochs=5).fit(X)
+    >>> vae.transform(X).shape, vae.sample(3).shape, vae.score_samples(X).shape
+    ((150, 2), (3, 4), (150,))
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    Examples", PARAMETERS + "\n    Examples", 1)
+    _model: ClassVar[str] = "vae"
+
+
+class Autoencoder(_Configured):
+    """A deterministic autoencoder, with a mixture of Gaussians fitted on its codes so that it can sample and score.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X = load_iris().data
+    >>> autoencoder = vaekit.Autoencoder(latent_dim=2, epochs=5).fit(X)
+    >>> autoencoder.reconstruct(X).shape, autoencoder.sample(3).shape
+    ((150, 4), (3, 4))
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    Examples", PARAMETERS + "\n    Examples", 1)
+    _model: ClassVar[str] = "autoencoder"
+
+
+ESTIMATORS: dict[str, type[_Configured]] = {"vae": VAE, "autoencoder": Autoencoder}
