@@ -1,0 +1,86 @@
+"""The application: its verbs, and how a failure is said.
+
+Exit status: 0 done, 1 failed, 2 misused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from vaekit.cli.demo import demo
+from vaekit.cli.embed import embed
+from vaekit.cli.evaluate import evaluate
+from vaekit.cli.fit import fit
+from vaekit.cli.info import info
+from vaekit.cli.interpolate import interpolate
+from vaekit.cli.reconstruct import reconstruct
+from vaekit.cli.sample import sample
+from vaekit.cli.score import score
+from vaekit.errors import ParameterError, VaekitError
+
+VERBS = (fit, embed, reconstruct, sample, interpolate, score, evaluate, info, demo)
+
+app = typer.Typer(
+    name="vaekit",
+    help="Variational autoencoders on your own data: fit ONE model, then embed, reconstruct, sample, score with it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in VERBS:
+    app.command(help=verb.__doc__)(verb)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    ctx: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Variational autoencoders on your own data: fit ONE model, then embed, reconstruct, sample, score with it."""
+    ctx.obj = {"debug": debug}
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("vaekit"))
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command and exit with its status."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("VAEKIT_DEBUG"))
+    if "--debug" in sys.argv[2:]:  # wherever it stands
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted", 1)
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(_sentence(error), 2 if isinstance(error, ParameterError) else 1)
+    sys.exit(0)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, VaekitError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this. Take fewer rows with --rows, or a smaller model."
+    name = type(error).__name__
+    return f"Something unforeseen happened ({name}: {error}). Run it again with --debug and report what it shows."
+
+
+def _fail(words: str, status: int) -> NoReturn:
+    print(f"vaekit: {words}", file=sys.stderr)
+    sys.exit(status)

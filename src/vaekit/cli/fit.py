@@ -1,0 +1,143 @@
+"""vaekit fit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from vaekit.cli.shared import DataPath, Json, Quiet, Rows, check_output, print_json, read_rows, say
+from vaekit.errors import ParameterError
+
+
+def fit(
+    data: DataPath,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="MODEL.vae", help="The model file to write.")],
+    *,
+    rows: Rows = None,
+    preset: Annotated[str, typer.Option(help="fast, balanced or best: how much to spend.")] = "balanced",
+    model: Annotated[str, typer.Option(help="vae or autoencoder.")] = "vae",
+    latent_dim: Annotated[
+        str, typer.Option(metavar="N|auto", help="Latent units; auto keeps the active ones.")
+    ] = "auto",
+    likelihood: Annotated[
+        str, typer.Option(help="p(x | z): auto, bernoulli, gaussian, discretized-logistic, ...")
+    ] = "auto",
+    kinds: Annotated[
+        str, typer.Option(metavar="NAME=KIND,...", help="Kinds of columns, as in age=count,sex=categorical.")
+    ] = "",
+    network: Annotated[str, typer.Option(help="auto, mlp or conv.")] = "auto",
+    hidden: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the encoder's layers, as in 300,300.")] = "",
+    activation: Annotated[str, typer.Option(help="gated, relu, tanh, silu or elu.")] = "gated",
+    prior: Annotated[str, typer.Option(help="auto, normal or mixture (the latter for autoencoders).")] = "auto",
+    objective: Annotated[str, typer.Option(help="auto, elbo or reconstruction.")] = "auto",
+    beta: Annotated[float, typer.Option(help="The weight of the KL.")] = 1.0,
+    warmup: Annotated[float, typer.Option(help="The share of the run over which the KL's weight rises.")] = 0.1,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
+    learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 2e-3,
+    valid: Annotated[str, typer.Option(metavar="SHARE|DATA", help="The share of rows held out, or the rows.")] = "0.1",
+    seed: Annotated[int, typer.Option(help="Of everything; same seed, same model.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16, of products in training.")] = "auto",
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Processor threads.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    log: Annotated[str | None, typer.Option(metavar="RUN.jsonl", help="Append each event as a JSON line.")] = None,
+    tensorboard: Annotated[str | None, typer.Option(metavar="FOLDER", help="Write scalars for TensorBoard.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a model on DATA and keep it in ONE file.
+
+    Example: vaekit fit measurements.csv -o m.vae
+    """
+    check_output(output)
+    checkpoint = output + ".checkpoint"
+    if resume and os.path.exists(output) and not os.path.exists(checkpoint):
+        say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
+        return
+    from vaekit.estimators.vae import ESTIMATORS
+    from vaekit.training.progress import TensorBoard
+
+    _check_choice("model", model, ESTIMATORS)
+    estimator = ESTIMATORS[model](
+        _whole_or_auto("latent-dim", latent_dim),
+        preset=preset,
+        likelihood=likelihood,
+        kinds=_pairs(kinds) or None,
+        network=network,
+        hidden=_wholes("hidden", hidden) or None,
+        activation=activation,
+        prior=prior,
+        objective=objective,
+        beta=beta,
+        warmup=warmup,
+        epochs=epochs,
+        time=time,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        valid=_share_or_path(valid),
+        random_state=seed,
+        device=device,
+        precision=precision,
+        threads=threads,
+        verbose=not quiet,
+    )
+    heard = (TensorBoard(tensorboard),) if tensorboard else ()
+    raw = read_rows(data, rows)
+    _show_schema(raw, estimator, quiet=quiet)
+    estimator.fit(raw, log=log, checkpoint=checkpoint, resume=resume, listeners=heard)
+    estimator.save(output)
+    _report(estimator, output, as_json=json, quiet=quiet)
+
+
+def _show_schema(raw: Any, estimator: Any, *, quiet: bool) -> None:
+    if not quiet:
+        from vaekit.data.schema import Schema
+
+        say(str(Schema.infer(raw, estimator.kinds, estimator.likelihood)))
+
+
+def _report(estimator: Any, output: str, *, as_json: bool, quiet: bool) -> None:
+    record = estimator.fitted_.record
+    for words in estimator.findings_:
+        say(words, quiet=quiet)
+    if as_json:
+        print_json({"model": output, "seconds": record["seconds"], "reason": record["reason"], **record["metrics"]})
+    if record["reason"] == "interrupted":
+        say(f"vaekit: interrupted; the best model so far is in {output}. Go on with the same command and --resume.")
+        sys.exit(1)
+    say(f"wrote {output} ({os.path.getsize(output) / 1e6:.1f} MB)", quiet=quiet)
+
+
+def _check_choice(name: str, value: str, known: Any) -> None:
+    if value not in known:
+        raise ParameterError(f"--{name} must be one of {', '.join(known)}; got '{value}'.")
+
+
+def _whole_or_auto(name: str, text: str) -> int | str:
+    return text if text == "auto" else _wholes(name, text)[0]
+
+
+def _wholes(name: str, text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        raise ParameterError(f"--{name} must be whole numbers, as in 300,300; got '{text}'.") from None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [word.rsplit("=", 1) for word in text.split(",") if word]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ParameterError(f"--kinds must be name=kind pairs, as in age=count,sex=categorical; got '{text}'.")
+    return {name.strip(): kind.strip() for name, kind in pairs}
+
+
+def _share_or_path(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

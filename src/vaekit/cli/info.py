@@ -1,0 +1,44 @@
+"""vaekit info."""
+
+from typing import Any
+
+from vaekit.cli.shared import Json, ModelPath, print_json
+
+
+def info(model: ModelPath, *, json: Json = False) -> None:
+    """Print what a model file holds: data, architecture, training and diagnosis.
+
+    Example: vaekit info m.vae
+    """
+    from vaekit.storage.model_file import read_header
+
+    header = read_header(model)
+    if json:
+        print_json(header)
+        return
+    print(text_of(header))
+
+
+def text_of(header: dict[str, Any]) -> str:
+    """Return a model file's header as people read it."""
+    from vaekit.data.schema import Schema
+    from vaekit.training.diagnosis import Finding
+
+    record, architecture = header["record"], header["architecture"]
+    settings, metrics = record["settings"], record["metrics"]
+    lines = [
+        f"vaekit model, format {header['format']}, written by vaekit {header['vaekit']}",
+        f"weights    sha256 {header['weights_sha256']}",
+        f"model      {architecture['model']}, {architecture['network']} {architecture['hidden']}",
+        f"prior      {architecture['prior']}",
+        f"latent     {metrics['latent_dim']} units ({metrics['active_units']} active)",
+        f"likelihood {', '.join(sorted(set(filter(None, architecture['likelihoods']))))}",
+        f"training   {len(record['history'])} epochs in {record['seconds']:.1f} s: {record['reason']}",
+        f"seed       {settings['seed']}",
+        f"held out   {metrics['valid_elbo_nats']:.2f} nats a row",
+        "",
+        str(Schema.from_json(header["schema"])),
+        "",
+        *[str(Finding(**finding)) for finding in record["diagnosis"]],
+    ]
+    return "\n".join(lines)
