@@ -5,7 +5,7 @@ from vaekit.cli.shared import (
     ModelPath,
     Output,
     Rows,
-    check_output,
+    check_result,
     load_model,
     read_rows,
     write_result,
@@ -17,6 +17,6 @@ def embed(model: ModelPath, data: DataPath, *, output: Output = None, rows: Rows
 
     Example: vaekit embed m.vae measurements.csv -o codes.csv
     """
-    check_output(output)
+    check_result(output)
     codes = load_model(model).transform(read_rows(data, rows))
     write_result(codes, output, names=[f"z{j}" for j in range(codes.shape[1])])

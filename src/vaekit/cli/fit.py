@@ -54,11 +54,17 @@ def fit(
 
     Example: vaekit fit measurements.csv -o m.vae
     """
+    if output == "-":
+        raise ParameterError("A model needs a file, beside which its checkpoint lies; got '-'. Give -o NAME.vae.")
     check_output(output)
+    check_output(log)
     checkpoint = output + ".checkpoint"
-    if resume and os.path.exists(output) and not os.path.exists(checkpoint):
+    if resume and (header := _finished(output, checkpoint)):
         say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
+        _print_record(header["record"], output, as_json=json)
         return
+    if not resume and os.path.exists(checkpoint):
+        say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
     from vaekit.estimators.vae import ESTIMATORS
     from vaekit.training.progress import TensorBoard
 
@@ -101,16 +107,30 @@ def _show_schema(raw: Any, estimator: Any, *, quiet: bool) -> None:
         say(str(Schema.infer(raw, estimator.kinds, estimator.likelihood)))
 
 
+def _finished(output: str, checkpoint: str) -> dict[str, Any] | None:
+    """Return the header of the model that is there, unless its run can go on."""
+    if os.path.exists(checkpoint) or not os.path.exists(output):
+        return None
+    from vaekit.storage.model_file import read_header
+
+    header = read_header(output)
+    return None if header["record"]["reason"] == "interrupted" else header
+
+
 def _report(estimator: Any, output: str, *, as_json: bool, quiet: bool) -> None:
     record = estimator.fitted_.record
     for words in estimator.findings_:
         say(words, quiet=quiet)
-    if as_json:
-        print_json({"model": output, "seconds": record["seconds"], "reason": record["reason"], **record["metrics"]})
+    _print_record(record, output, as_json=as_json)
     if record["reason"] == "interrupted":
         say(f"vaekit: interrupted; the best model so far is in {output}. Go on with the same command and --resume.")
         sys.exit(1)
     say(f"wrote {output} ({os.path.getsize(output) / 1e6:.1f} MB)", quiet=quiet)
+
+
+def _print_record(record: dict[str, Any], output: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"model": output, "seconds": record["seconds"], "reason": record["reason"], **record["metrics"]})
 
 
 def _check_choice(name: str, value: str, known: Any) -> None:
@@ -119,7 +139,10 @@ def _check_choice(name: str, value: str, known: Any) -> None:
 
 
 def _whole_or_auto(name: str, text: str) -> int | str:
-    return text if text == "auto" else _wholes(name, text)[0]
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise ParameterError(f"--{name} must be a whole number or auto; got '{text}'.") from None
 
 
 def _wholes(name: str, text: str) -> list[int]:

@@ -9,7 +9,7 @@ from vaekit.cli.shared import (
     ModelPath,
     Output,
     Rows,
-    check_output,
+    check_result,
     load_model,
     read_rows,
     write_result,
@@ -29,6 +29,6 @@ def interpolate(
 
     Example: vaekit interpolate m.vae pictures/ --between 0 7 --steps 10 -o path.png
     """
-    check_output(output)
+    check_result(output)
     fitted = load_model(model)
     write_result(fitted.interpolate(read_rows(data, rows), between, steps), output, fitted)

@@ -5,7 +5,7 @@ from vaekit.cli.shared import (
     ModelPath,
     Output,
     Rows,
-    check_output,
+    check_result,
     load_model,
     read_rows,
     write_result,
@@ -17,6 +17,6 @@ def reconstruct(model: ModelPath, data: DataPath, *, output: Output = None, rows
 
     Example: vaekit reconstruct m.vae pictures/ -o grid.png
     """
-    check_output(output)
+    check_result(output)
     fitted = load_model(model)
     write_result(fitted.reconstruct(read_rows(data, rows)), output, fitted)

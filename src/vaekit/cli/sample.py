@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vaekit.cli.shared import ModelPath, Output, check_output, load_model, write_result
+from vaekit.cli.shared import ModelPath, Output, check_result, load_model, write_result
 
 
 def sample(
@@ -19,6 +19,6 @@ def sample(
 
     Example: vaekit sample m.vae -n 64 -o grid.png
     """
-    check_output(output)
+    check_result(output)
     fitted = load_model(model)
     write_result(fitted.sample(n, random_state=seed, temperature=temperature), output, fitted)

@@ -6,7 +6,7 @@ from vaekit.cli.shared import (
     Output,
     Rows,
     Samples,
-    check_output,
+    check_result,
     load_model,
     read_rows,
     write_result,
@@ -27,7 +27,7 @@ def score(
 
     Example: vaekit score m.vae measurements.csv -o scores.csv
     """
-    check_output(output)
+    check_result(output)
     scores = load_model(model).score_rows(read_rows(data, rows), importance_samples)
     import polars as pl
 

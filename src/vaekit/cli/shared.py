@@ -48,11 +48,19 @@ def read_rows(source: str, rows: str | None) -> Any:
 
 
 def check_output(path: str | None) -> None:
-    """Refuse an output path that cannot be written, before any work is done."""
-    if path and path != "-" and not path.endswith("/"):
+    """Refuse a path that cannot be written, before any work is done."""
+    if path is not None:
         from vaekit.data.files import check_writable
 
         check_writable(path)
+
+
+def check_result(path: str | None) -> None:
+    """Refuse a path that no result can be written to, before any work is done."""
+    if path is not None:
+        from vaekit.data.writers import check_target
+
+        check_target(path)
 
 
 def write_result(

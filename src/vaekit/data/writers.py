@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vaekit.data.files import PathLike, atomic_path, output_errors
+from vaekit.data.files import PathLike, atomic_path, check_writable, output_errors
 from vaekit.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
@@ -91,10 +91,34 @@ def write(
     target = "-" if path is None else os.fspath(path)
     if target == "-":
         _write_stdout(Output(result, "standard output", names))
-    elif target.endswith(("/", os.sep)):
-        _write_folder(Output(result, target, maximum=maximum))
-    else:
+    elif _is_file(target):
         _write_file(Output(result, target, names, maximum))
+    else:
+        _write_folder(Output(result, target, maximum=maximum))
+
+
+def check_target(path: PathLike) -> None:
+    """Raise now what `write` would raise, whatever the result, after hours of work.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to be written later; it is neither created nor changed.
+
+    Raises
+    ------
+    OutputError
+        If the suffix names no format, or the path cannot be written.
+
+    Examples
+    --------
+    >>> check_target("codes.doc")
+    Traceback (most recent call last):
+    vaekit.errors.OutputError: codes.doc has the suffix '.doc', which cannot be written; choose one of ...
+    """
+    if _is_file(target := os.fspath(path)):
+        _writer_of(target)
+        check_writable(target)
 
 
 def picture_grid(pictures: NDArray[Any], *, maximum: float | None = None) -> NDArray[np.uint8]:
@@ -136,15 +160,24 @@ def picture_grid(pictures: NDArray[Any], *, maximum: float | None = None) -> NDA
     return grid
 
 
-def _write_file(output: Output) -> None:
-    suffix = Path(output.target).suffix.lower()
+def _is_file(target: str) -> bool:
+    return target != "-" and not target.endswith(("/", os.sep))
+
+
+def _writer_of(target: str) -> Callable[[Output, IO[bytes]], None]:
+    suffix = Path(target).suffix.lower()
     if suffix not in WRITERS:
         raise OutputError(
-            f"{output.target} has the suffix '{suffix}', which cannot be written; choose one of "
+            f"{target} has the suffix '{suffix}', which cannot be written; choose one of "
             f"{', '.join(WRITERS)}, a folder of pictures ending in /, or - for standard output."
         )
+    return WRITERS[suffix]
+
+
+def _write_file(output: Output) -> None:
+    writer = _writer_of(output.target)
     with _atomic_file(output.target) as file:
-        WRITERS[suffix](output, file)
+        writer(output, file)
 
 
 def _write_folder(output: Output) -> None:

@@ -55,6 +55,7 @@ class Likelihood(nn.Module):
 
     n_parameters: int = 1  # P
     density: bool = False  # whether log_prob is of a density, not of a probability
+    has_gaps: bool = False  # whether codes may hold NaN, which then score 0
     log_unit: Tensor
 
     def __init__(self, event_shape: Sequence[int], unit: Any = 1.0) -> None:
@@ -120,8 +121,8 @@ class ScaledBernoulli(Bernoulli):
         super().__init__(logits=logits, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return log P(value) in nats, elementwise."""
-        return super().log_prob(value / self.top)
+        """Return log P(value) = x l − log(1 + e^l) in nats, elementwise, with x = value / top and l the logits."""
+        return value / self.top * self.logits - softplus(self.logits)
 
     @property
     def mean(self) -> Tensor:

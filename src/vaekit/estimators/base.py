@@ -41,16 +41,23 @@ from vaekit.training.progress import Bar, JsonLines, Lines, Listener
 
 _POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 
+
+
+def _one_of(*words: str) -> StrOptions:
+    """Return the constraint that a value is one of `words`, which its message lists in this order."""
+    return StrOptions(dict.fromkeys(words).keys())
+
+
 CONSTRAINTS: dict[str, list[Any]] = {
-    "latent_dim": [_POSITIVE_INT, StrOptions({"auto"})],
-    "preset": [StrOptions(set(PRESETS))],
-    "likelihood": [StrOptions({"auto", *LIKELIHOODS})],
+    "latent_dim": [_POSITIVE_INT, _one_of("auto")],
+    "preset": [_one_of(*PRESETS)],
+    "likelihood": [_one_of("auto", *LIKELIHOODS)],
     "kinds": [dict, None],
-    "network": [StrOptions({"auto", "mlp", "conv"})],
+    "network": [_one_of("auto", "mlp", "conv")],
     "hidden": ["array-like", None],
-    "activation": [StrOptions({"gated", *ACTIVATIONS})],
-    "prior": [StrOptions({"auto", *PRIORS})],
-    "objective": [StrOptions({"auto", *OBJECTIVES})],
+    "activation": [_one_of("gated", *ACTIVATIONS)],
+    "prior": [_one_of("auto", *PRIORS)],
+    "objective": [_one_of("auto", *OBJECTIVES)],
     "beta": [Interval(Real, 0, None, closed="left")],
     "warmup": [Interval(Real, 0, 1, closed="both")],
     "epochs": [_POSITIVE_INT, None],
@@ -59,8 +66,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "valid": [Interval(Real, 0, 1, closed="left"), "array-like", str, os.PathLike, HasMethods("columns")],
     "random_state": ["random_state"],
-    "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
-    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    "device": [_one_of("auto", "cpu", "cuda", "mps")],
+    "precision": [_one_of("auto", "float32", "bfloat16")],
     "threads": [_POSITIVE_INT, None],
     "encoder": [HasMethods("forward"), None],
     "decoder": [HasMethods("forward"), None],
@@ -237,7 +244,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = False
+        tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         tags.input_tags.string = False
         tags.transformer_tags.preserves_dtype = ["float32"]
@@ -250,5 +257,7 @@ def _loaded(data: Any) -> Any:
 
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, Integral):
+        if random_state < 0:
+            raise ParameterError(f"The seed must be a whole number from 0 on; got {random_state}.")
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))

@@ -127,6 +127,8 @@ class LatentModel(nn.Module):
 
 def observed_log_prob(p: Distribution, rows: Tensor, observation: Likelihood) -> Tensor:
     """Return log p(rows) in nats and in the user's units, summed over the values that are no gaps: [n]."""
+    if not observation.has_gaps:
+        return p.log_prob(rows).flatten(1).sum(1) - observation.log_unit.sum()
     gaps = rows.isnan()
     log_prob = p.log_prob(rows.masked_fill(gaps, 0.0)) - observation.log_unit
     return log_prob.masked_fill(gaps, 0.0).flatten(1).sum(1)

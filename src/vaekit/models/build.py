@@ -168,8 +168,16 @@ def natural_likelihood(field: Field, schema: Schema, codes: np.ndarray[Any, Any]
 
 def make_observation(schema: Schema, names: tuple[str, ...]) -> Likelihood:
     """Return the likelihood of a row: one for a block, a product over groups of columns for a table."""
-    if schema.is_block:
-        return make_likelihood(names[0], [schema.fields[0]], schema.event_shape)
+    one_field = schema.is_block
+    observation = (
+        make_likelihood(names[0], list(schema.fields), schema.event_shape) if one_field else product(schema, names)
+    )
+    observation.has_gaps = schema.has_missing
+    return observation
+
+
+def product(schema: Schema, names: tuple[str, ...]) -> ProductLikelihood:
+    """Return the product of likelihoods over groups of alike columns."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for j, (field, name) in enumerate(zip(schema.fields, names, strict=True)):
         if name:
