@@ -107,10 +107,12 @@ def fit(
     settings = choose_settings(options, len(train), model)
     for words in stated_choices(schema, architecture, settings):
         _tell(listeners, words)
+    valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
+    without_latent = without_latent_nats(model, valid, settings.seed)
     run = Run(
         model,
         Batches(train, settings.batch_size, settings.seed, settings.device),
-        torch.from_numpy(held_out[:MOST_HELD_OUT]).to(settings.device),
+        valid.to(settings.device),
         settings,
         listeners,
         _checkpoint(checkpoint, settings, architecture, schema, train),
@@ -118,7 +120,8 @@ def fit(
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
     reason = run.train()
-    fitted = finish(run, Fitted(model, schema, architecture), keep_active=options.latent_dim == "auto", reason=reason)
+    fitted = Fitted(model, schema, architecture)
+    finish(run, fitted, without_latent, keep_active=options.latent_dim == "auto")
     if run.checkpoint and reason != "interrupted":
         run.checkpoint.remove()
     return fitted
@@ -239,8 +242,8 @@ def _tell(listeners: Sequence[Listener], words: str) -> None:
 # -- after training ----------------------------------------------------------------------------------------------------
 
 
-def finish(run: Run, fitted: Fitted, *, keep_active: bool, reason: str) -> Fitted:
-    """Return the fitted model with what is fitted, measured, calibrated and said after training."""
+def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool) -> None:
+    """Fit what is fitted after training, then measure, calibrate and diagnose, into the fitted model's record."""
     model, settings = fitted.model.eval(), run.settings
     train, held_out = run.batches.rows, run.held_out
     with own_randomness_and_threads(settings.seed, settings.threads):
@@ -251,19 +254,18 @@ def finish(run: Run, fitted: Fitted, *, keep_active: bool, reason: str) -> Fitte
         if keep_active and 0 < len(active) < n_tried:
             model.keep_units(active)
         metrics = measure(model, train[: len(held_out)], held_out, settings) | {"n_units_tried": n_tried}
-        metrics["without_latent_nats"] = without_latent_nats(model, train[:BIAS_ROWS], held_out, settings.seed)
+        metrics["without_latent_nats"] = without_latent
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
-    findings = diagnose(metrics, run.history.rows, reason)
+    findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record = {
         "settings": asdict(settings),
-        "reason": reason,
+        "reason": run.facts.reason,
         "seconds": run.facts.seconds,
         "history": run.history.rows,
         "metrics": metrics,
         "diagnosis": [asdict(f) for f in findings],
         "calibration": np.sort(calibration).tolist(),
     }
-    return fitted
 
 
 def measure(model: LatentModel, train: Tensor, held_out: Tensor, settings: Settings) -> dict[str, Any]:

@@ -30,9 +30,9 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset(rows_seen=1_200_000, most_epochs=200, width=1.0),
-    "balanced": Preset(rows_seen=4_000_000, most_epochs=400, width=1.0),
-    "best": Preset(rows_seen=16_000_000, most_epochs=1000, width=2.0),
+    "fast": Preset(rows_seen=1_200_000, most_epochs=100, width=1.0),
+    "balanced": Preset(rows_seen=4_000_000, most_epochs=200, width=1.0),
+    "best": Preset(rows_seen=16_000_000, most_epochs=400, width=2.0),
 }
 
 
@@ -42,7 +42,7 @@ def default_epochs(preset: str, n_rows: int) -> int:
     Examples
     --------
     >>> default_epochs("fast", 60_000), default_epochs("fast", 100)
-    (20, 200)
+    (20, 100)
     """
     budget = PRESETS[preset]
     return min(budget.most_epochs, max(5, round(budget.rows_seen / n_rows)))
