@@ -13,12 +13,16 @@ from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
-from vaekit.tasks.tiles import in_tiles
-from vaekit.training.diagnosis import ACTIVE_VARIANCE, unit_activity
+from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.training.measures import ACTIVE_VARIANCE, unit_activity
 
 
 def evaluate(
-    fitted: Fitted, data: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES
+    fitted: Fitted,
+    data: Any,
+    labels: Any = None,
+    importance_samples: int = IMPORTANCE_SAMPLES,
+    tell: Tell | None = None,
 ) -> dict[str, float | int]:
     """Return the model's figures on rows; nats are summed over a row's values and averaged over rows.
 
@@ -29,6 +33,8 @@ def evaluate(
     labels : array of shape (n_samples,), optional
         Classes; adds `knn_accuracy`, of 10 nearest neighbours on the codes, in five-fold cross-validation.
     importance_samples : int
+    tell : callable, optional
+        Is told the share that is done.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def evaluate(
         variance), importance_samples.
     """
     rows = fitted.rows(data)
-    found = terms(fitted.model, rows, importance_samples)
+    found = terms(fitted.model, rows, importance_samples, tell)
     variance, _ = unit_activity(fitted.model, rows)
     nll = -float(found.log_likelihood.mean())
     figures: dict[str, float | int] = {

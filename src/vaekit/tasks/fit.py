@@ -24,14 +24,9 @@ from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
-from vaekit.training.diagnosis import (
-    ACTIVE_VARIANCE,
-    diagnose,
-    mean_bound_nats,
-    unit_activity,
-    without_latent_nats,
-)
+from vaekit.training.diagnosis import diagnose
 from vaekit.training.loop import Run
+from vaekit.training.measures import ACTIVE_VARIANCE, mean_bound_nats, unit_activity, without_latent_nats
 from vaekit.training.precision import (
     choose_device,
     choose_precision,

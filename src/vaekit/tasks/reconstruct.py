@@ -10,22 +10,24 @@ from numpy.typing import ArrayLike
 
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.tiles import in_tiles
+from vaekit.tasks.tiles import Tell, in_tiles
 
 
-def reconstruct(fitted: Fitted, data: Any) -> Any:
+def reconstruct(fitted: Fitted, data: Any, tell: Tell | None = None) -> Any:
     """Return E[x | z = E[z | x]] of rows, in the container, dtypes and units of the data the model was fitted on.
 
     Parameters
     ----------
     fitted : Fitted
     data : array or frame of n_samples rows
+    tell : callable, optional
+        Is told the share that is done.
 
     Returns
     -------
     array or frame of n_samples rows
     """
-    means = in_tiles(fitted.model.eval().reconstruct, fitted.rows(data))
+    means = in_tiles(fitted.model.eval().reconstruct, fitted.rows(data), tell=tell)
     return fitted.schema.decode(means.numpy())
 
 

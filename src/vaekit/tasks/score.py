@@ -15,7 +15,7 @@ from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.observe import observed
-from vaekit.tasks.tiles import in_tiles
+from vaekit.tasks.tiles import Tell, in_tiles
 
 IMPORTANCE_SAMPLES = 64
 ROWS = 32  # rows in a tile
@@ -40,7 +40,7 @@ class Terms(NamedTuple):
     reconstruction: Floats
 
 
-def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> Scores:
+def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLES, tell: Tell | None = None) -> Scores:
     """Return the log-likelihood of each row, the same at every call and in any company.
 
     log p(x) ≥ E log (1/K) Σ_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x) (Burda, Grosse and Salakhutdinov, 2016, eq. 8,
@@ -52,6 +52,8 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
     data : array or frame of n_samples rows
     importance_samples : int
         K; more is closer to log p(x).
+    tell : callable, optional
+        Is told the share that is done.
 
     Returns
     -------
@@ -60,21 +62,21 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
         on [0, 1] for rows like those held out.
     """
     rows = fitted.rows(data)
-    nats = terms(fitted.model, rows, importance_samples).log_likelihood
+    nats = terms(fitted.model, rows, importance_samples, tell).log_likelihood
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
     rank = np.searchsorted(fitted.calibration, nats, side="right")
     return Scores(nats, -nats / n_observed / math.log(2), (1 + rank) / (1 + len(fitted.calibration)))
 
 
-def terms(model: LatentModel, rows: Tensor, importance_samples: int) -> Terms:
+def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell | None = None) -> Terms:
     """Return the importance-sampled terms of codes [n, *event_shape] under K draws."""
     if importance_samples < 1:
         raise ParameterError(f"importance_samples must be at least 1; got {importance_samples}.")
     noise = _noise(importance_samples, model.latent_dim).to(model.device)  # [K, 1, d]
     per_chunk = max(1, MOST_VALUES // (ROWS * math.prod(model.observation.parameter_shape)))
     model.eval()
-    table = in_tiles(lambda x: _terms_of_tile(model, x, noise, per_chunk), rows, ROWS).double().numpy()  # [n, 3]
-    return Terms(*table.T)
+    table = in_tiles(lambda x: _terms_of_tile(model, x, noise, per_chunk), rows, ROWS, tell)  # [n, 3]
+    return Terms(*table.double().numpy().T)
 
 
 def _terms_of_tile(model: LatentModel, codes: Tensor, noise: Tensor, per_chunk: int) -> Tensor:

@@ -13,9 +13,11 @@ from torch import Tensor
 
 TILE = 256
 
+Tell = Callable[[float], None]
+
 
 @torch.no_grad()
-def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE) -> Tensor:
+def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE, tell: Tell | None = None) -> Tensor:
     """Return f of all rows, computed tile by tile, on the processor.
 
     Parameters
@@ -25,6 +27,8 @@ def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE) -> T
     rows : Tensor of shape (n, ...)
     size : int
         Rows in a tile.
+    tell : callable, optional
+        Is told the share that is done, after each tile.
 
     Examples
     --------
@@ -35,4 +39,6 @@ def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE) -> T
     for tile in rows.split(size):
         fill = tile[:1].expand(size - len(tile), *tile.shape[1:])
         pieces.append(f(torch.cat([tile, fill]) if len(fill) else tile)[: len(tile)].cpu())
+        if tell is not None:
+            tell(min(1.0, len(pieces) * size / len(rows)))
     return torch.cat(pieces)

@@ -78,7 +78,8 @@ class Run:
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
         self.moving = [k for k, v in self.average.items() if v.is_floating_point()]
-        self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=torch.float64)
+        wide = torch.float32 if settings.device == "mps" else torch.float64  # which has no float64
+        self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=wide)
 
     # -- the loop, one screen --------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Run:
         self._average()
         with torch.no_grad():
             sums = (loss.new_tensor(len(x)), bound.reconstruction.sum(), bound.kl.sum(), loss + norm)
-            self.sums += torch.stack([s.detach().double() for s in sums])
+            self.sums += torch.stack([s.detach().to(self.sums.dtype) for s in sums])
 
     # -- the ends of rounds and epochs -----------------------------------------------------------------------------
 

@@ -128,6 +128,44 @@ class Bar:
         self.progress.console.print(sentence(event), highlight=False)
 
 
+class Doing:
+    """What a verb tells its progress to: silent for two seconds, then a bar on a terminal or a line every five seconds.
+
+    Parameters
+    ----------
+    words : str
+        What is being done.
+    """
+
+    def __init__(self, words: str) -> None:
+        self.words, self.began, self.said_at = words, time.monotonic(), 0.0
+        self.bar: Any = None
+
+    def __call__(self, share: float) -> None:
+        """Show the share that is done."""
+        seconds = time.monotonic() - self.began
+        if seconds < 2:
+            return
+        if sys.stderr.isatty():
+            self._draw(share)
+        elif seconds - self.said_at >= 5:
+            self.said_at = seconds
+            left = duration(seconds * (1 - share) / max(share, 1e-9))
+            print(f"{self.words}: {share:.0%}, {left} left", file=sys.stderr, flush=True)
+
+    def _draw(self, share: float) -> None:
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.bar = Progress(console=Console(stderr=True), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task(self.words, total=1.0)
+        self.bar.update(self.task, completed=share)
+        if share >= 1:
+            self.bar.stop()
+
+
 class JsonLines:
     """A listener that appends each event to a file as one JSON object a line."""
 
