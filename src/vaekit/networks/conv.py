@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn.functional import glu, interpolate
+from torch.nn.functional import glu
 
 
 def halvings(height: int, width: int, smallest: int = 4) -> list[tuple[int, int]]:
@@ -34,6 +34,18 @@ class GatedConv(nn.Module):
         return glu(self.conv(x), dim=1)
 
 
+class GatedUp(nn.Module):
+    """Doubles the sides: h = (W *ᵀ x + b) ⊙ σ(V *ᵀ x + c), 4 × 4 of stride 2, which weighs every pixel alike."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(in_channels, 2 * out_channels, 4, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [n, out_channels, 2 H, 2 W] of [n, in_channels, H, W]."""
+        return glu(self.conv(x), dim=1)
+
+
 class ConvEncoder(nn.Module):
     """Pictures [n, C, H, W] to features [n, out_features] by gated convolutions of stride 2.
 
@@ -45,7 +57,7 @@ class ConvEncoder(nn.Module):
     out_features : int
     """
 
-    def __init__(self, in_shape: tuple[int, int, int], channels: int = 32, out_features: int = 256) -> None:
+    def __init__(self, in_shape: tuple[int, int, int], channels: int = 16, out_features: int = 256) -> None:
         super().__init__()
         sizes = halvings(*in_shape[1:])
         widths = _widths(channels, len(sizes))
@@ -71,20 +83,20 @@ class ConvDecoder(nn.Module):
         The channels before the last convolution.
     """
 
-    def __init__(self, latent_dim: int, out_shape: tuple[int, int, int], channels: int = 32) -> None:
+    def __init__(self, latent_dim: int, out_shape: tuple[int, int, int], channels: int = 16) -> None:
         super().__init__()
         self.sizes = halvings(*out_shape[1:])[::-1]
         widths = _widths(channels, len(self.sizes))[::-1]
         self.smallest = (widths[0], *self.sizes[0])
         self.first = nn.Linear(latent_dim, math.prod(self.smallest))
-        self.up = nn.ModuleList(GatedConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.up = nn.ModuleList(GatedUp(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.last = nn.Conv2d(widths[-1], out_shape[0], 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return [n, P·C, H, W] of [n, d]."""
         h = nn.functional.silu(self.first(z)).view(-1, *self.smallest)
-        for size, conv in zip(self.sizes[1:], self.up, strict=True):
-            h = conv(interpolate(h, size=size))
+        for (height, width), up in zip(self.sizes[1:], self.up, strict=True):
+            h = up(h)[..., :height, :width]  # an odd side was rounded up when it was halved
         return self.last(h)
 
 

@@ -99,7 +99,7 @@ def fit(
     train, held_out, schema = load_rows(data, options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
-    settings = choose_settings(options, len(train), model)
+    settings = choose_settings(options, len(train), model, architecture.network)
     for words in stated_choices(schema, architecture, settings):
         _tell(listeners, words)
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
@@ -169,10 +169,10 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
     return model
 
 
-def choose_settings(options: Options, n_rows: int, model: LatentModel) -> Settings:
+def choose_settings(options: Options, n_rows: int, model: LatentModel, network: str) -> Settings:
     """Return the settings of the run."""
     seconds = presets.parse_seconds(options.time)
-    epochs = options.epochs or (100_000 if seconds else presets.default_epochs(options.preset, n_rows))
+    epochs = options.epochs or (100_000 if seconds else presets.default_epochs(options.preset, n_rows, network))
     device = choose_device(options.device)
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
     return Settings(

@@ -23,15 +23,16 @@ def choose_device(asked: str = "auto") -> str:
 
 
 def choose_precision(asked: str, device: str, model: nn.Module) -> str:
-    """Return "bfloat16" where it is faster: on GPUs, and on processors with bf16 instructions for wide layers.
+    """Return "bfloat16" where it is faster: on GPUs, and on processors with bf16 instructions for wide linear layers.
 
-    Measured on two cores with AVX512-BF16, a training step of gated 784-300-300 at batch 256: 0.68 of the time of
-    float32; under about 100,000 weights a layer the conversions cost more than they save (docs/architecture.md).
+    Narrow layers and convolutions are slower in it on processors: benchmarks/precision.py measures both.
     """
     if asked != "auto":
         return asked
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    if has_convolution(model):
+        return "float32"
     widest = max((p.numel() for p in model.parameters() if p.dim() > 1), default=0)
     return "bfloat16" if device == "cpu" and has_fast_bfloat16() and widest >= 100_000 else "float32"
 
@@ -53,10 +54,14 @@ def choose_threads(asked: int | None = None, *, small: bool = False) -> int:
     return min(allowed, 16, int(os.environ.get("OMP_NUM_THREADS") or 16))
 
 
+def has_convolution(model: nn.Module) -> bool:
+    """Whether any part of a model is a convolution."""
+    return any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in model.modules())
+
+
 def is_small(model: nn.Module, batch_size: int) -> bool:
     """Whether a step is too little work for two threads: under 100 million multiplications, and no convolution."""
-    has_convolution = any(isinstance(m, nn.Conv2d) for m in model.modules())
-    return not has_convolution and batch_size * sum(p.numel() for p in model.parameters()) < 100_000_000
+    return not has_convolution(model) and batch_size * sum(p.numel() for p in model.parameters()) < 100_000_000
 
 
 def reseed(device: str, seed: int) -> None:
