@@ -39,7 +39,7 @@ from vaekit.training.settings import Settings
 
 MOST_HELD_OUT = 10_000  # rows that bounds are measured on in training
 MOST_CALIBRATION = 1_000
-BIAS_ROWS = 20_000
+SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,13 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
     """Return the untrained model, its weights drawn from the seed and its output's bias set from the data."""
     with own_randomness_and_threads(options.seed, choose_threads(options.threads)):
         model = build(architecture, schema, copy.deepcopy(options.encoder), copy.deepcopy(options.decoder))
-        some = codes[np.linspace(0, len(codes) - 1, min(len(codes), BIAS_ROWS)).astype(int)]
-        model.prepare(torch.from_numpy(some))
+        model.prepare(torch.from_numpy(codes[spread(len(codes), SOME_ROWS)]))
     return model
+
+
+def spread(n_rows: int, most: int) -> Array:
+    """Return up to `most` row numbers spread evenly over all rows: data often come sorted."""
+    return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)
 
 
 def choose_settings(options: Options, n_rows: int, model: LatentModel, network: str) -> Settings:
@@ -242,13 +246,15 @@ def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool
     model, settings = fitted.model.eval(), run.settings
     train, held_out = run.batches.rows, run.held_out
     with own_randomness_and_threads(settings.seed, settings.threads):
-        model.finish(train[:BIAS_ROWS], settings.seed)
+        model.finish(train[spread(len(train), SOME_ROWS)], settings.seed)
         variance, _ = unit_activity(model, held_out)
         n_tried = model.latent_dim
         active = (variance > ACTIVE_VARIANCE).nonzero()[:, 0]
         if keep_active and 0 < len(active) < n_tried:
             model.keep_units(active)
-        metrics = measure(model, train[: len(held_out)], held_out, settings) | {"n_units_tried": n_tried}
+        metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings) | {
+            "n_units_tried": n_tried
+        }
         metrics["without_latent_nats"] = without_latent
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
     findings = diagnose(metrics, run.history.rows, run.facts.reason)

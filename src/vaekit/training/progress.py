@@ -108,20 +108,20 @@ class Lines:
 
 
 class Bar:
-    """A listener that draws a bar with nats, bits per dimension, KL, speed and time left on a terminal."""
+    """A listener that draws a bar with nats, bits per dimension, KL, speed and time left, within 80 columns."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self.progress = Progress(BarColumn(20), TextColumn("{task.description}"), console=Console(stderr=True))
+        self.progress = Progress(BarColumn(10), TextColumn("{task.description}"), console=Console(stderr=True))
         self.task = self.progress.add_task("starting", total=1.0)
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
         if isinstance(event, EpochEnded):
             self.progress.start()
-            self.progress.update(self.task, completed=event.progress, description=sentence(event))
+            self.progress.update(self.task, completed=event.progress, description=short(event))
             return
         if isinstance(event, Ended):
             self.progress.stop()
@@ -218,6 +218,15 @@ def sentence(event: Event) -> str:
         f"epoch {event.epoch}{f'/{event.epochs}' if event.epochs else ''}  elbo {event.elbo_nats:.2f}  "
         f"held-out {event.valid_elbo_nats:.2f} nats ({event.valid_bits_per_dim:.4f} bits/dim)  kl {event.kl_nats:.2f}  "
         f"{event.rows_per_second:,.0f} rows/s  {duration(event.seconds_left)} left"
+    )
+
+
+def short(event: EpochEnded) -> str:
+    """Return an epoch in at most 68 characters, for a terminal of 80."""
+    epoch = f"{event.epoch}/{event.epochs}" if event.epochs else str(event.epoch)
+    return (
+        f"epoch {epoch} {event.valid_elbo_nats:.2f} nats {event.valid_bits_per_dim:.3f} b/d "
+        f"kl {event.kl_nats:.1f} {event.rows_per_second:,.0f}/s {duration(event.seconds_left)} left"
     )
 
 
