@@ -18,8 +18,7 @@ from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
 
 IMPORTANCE_SAMPLES = 64
-ROWS = 32  # rows in a tile
-MOST_VALUES = 2**24  # values decoded at once: 64 MiB of float32
+MOST_VALUES = 2**21  # values decoded at once: 8 MiB of float32, about what a cache holds
 
 Floats = NDArray[np.float64]
 
@@ -73,9 +72,11 @@ def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell 
     if importance_samples < 1:
         raise ParameterError(f"importance_samples must be at least 1; got {importance_samples}.")
     noise = _noise(importance_samples, model.latent_dim).to(model.device)  # [K, 1, d]
-    per_chunk = max(1, MOST_VALUES // (ROWS * math.prod(model.observation.parameter_shape)))
+    n_parameters = math.prod(model.observation.parameter_shape)
+    in_tile = min(256, max(4, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))  # the same for any rows
+    per_chunk = max(1, MOST_VALUES // (in_tile * n_parameters))
     model.eval()
-    table = in_tiles(lambda x: _terms_of_tile(model, x, noise, per_chunk), rows, ROWS, tell)  # [n, 3]
+    table = in_tiles(lambda x: _terms_of_tile(model, x, noise, per_chunk), rows, in_tile, tell)  # [n, 3]
     return Terms(*table.double().numpy().T)
 
 
