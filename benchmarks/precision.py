@@ -31,7 +31,6 @@ def make_run(shape: tuple[int, ...], precision: str) -> Run:
     settings = choose_settings(options, len(train), model, architecture.network)
     settings = dataclasses.replace(settings, epochs=1000, batch_size=128)
     run = Run(model, Batches(train, 128, 0), torch.from_numpy(held_out), settings)
-    run.clock = time.monotonic()
     torch.set_num_threads(settings.threads)
     return run
 

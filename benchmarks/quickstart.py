@@ -52,7 +52,10 @@ def main() -> None:
     pca = PCA(fitted["latent_dim"], random_state=0).fit(flat_train)
     rows = [
         {"features": f"vaekit codes, d = {fitted['latent_dim']}", "pairs": (z["x_train"], z["x_test"])},
-        {"features": f"PCA, d = {fitted['latent_dim']}", "pairs": (pca.transform(flat_train), pca.transform(flat_test))},
+        {
+            "features": f"PCA, d = {fitted['latent_dim']}",
+            "pairs": (pca.transform(flat_train), pca.transform(flat_test)),
+        },
         {"features": "raw pixels, d = 784", "pairs": (flat_train, flat_test)},
     ]
     table = [

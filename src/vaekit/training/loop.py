@@ -70,7 +70,7 @@ class Run:
         self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         self.settings, self.checkpoint = settings, checkpoint
         self.objective = OBJECTIVES[settings.objective]
-        self.facts = Facts()
+        self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
         self.parameters = [p for p in model.parameters() if p.requires_grad]
