@@ -10,7 +10,7 @@ def info(model: ModelPath, *, json: Json = False) -> None:
 
     Example: vaekit info m.vae
     """
-    from vaekit.storage.model_file import read_header
+    from vaekit.storage.header import read_header
 
     header = read_header(model)
     if json:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from importlib.metadata import version
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +18,8 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
 from vaekit.models.fitted import Fitted
+from vaekit.storage.header import FORMAT, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
-
-FORMAT = 1
 
 
 def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
@@ -62,7 +60,7 @@ def load_model(
         When the file is missing, damaged, of another kind or of a newer format, or needs the user's networks.
     """
     tensors, header = read_tensors(path)
-    _check_format(header, path)
+    check_format(header, path)
     architecture, schema = Architecture.from_json(header["architecture"]), Schema.from_json(header["schema"])
     if architecture.network == "custom" and encoder is None and decoder is None:
         raise ModelFileError(
@@ -76,13 +74,6 @@ def load_model(
     return Fitted(model.eval(), schema, architecture, header["record"])
 
 
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return a model file's header, after checking the whole file."""
-    _, header = read_tensors(path)
-    _check_format(header, path)
-    return header
-
-
 def weights_digest(tensors: dict[str, Tensor]) -> str:
     """Return the SHA-256 of tensors by name: equal weights, equal digest."""
     digest = hashlib.sha256()
@@ -94,19 +85,6 @@ def weights_digest(tensors: dict[str, Tensor]) -> str:
 
 def _units(fitted: Fitted) -> list[int]:
     return [int(u) for u in fitted.model.decoder.units]
-
-
-def _check_format(header: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    found = header.get("format")
-    if not isinstance(found, int):
-        raise ModelFileError(
-            f"{path} is no vaekit model (it may be a checkpoint). Give a file that `vaekit fit` wrote."
-        )
-    if found > FORMAT:
-        raise ModelFileError(
-            f"{path} has format {found}; this vaekit {version('vaekit')} reads up to {FORMAT}. "
-            "Update with: pip install --upgrade vaekit"
-        )
 
 
 def _load_weights(model: nn.Module, tensors: dict[str, Tensor], path: str | os.PathLike[str]) -> None:

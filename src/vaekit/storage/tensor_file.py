@@ -11,14 +11,13 @@ import json
 import os
 import struct
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from vaekit.data.files import atomic_write
 from vaekit.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ZEROS = "0" * 64
 
@@ -38,6 +37,8 @@ def write_tensors(path: str | os.PathLike[str], tensors: dict[str, Tensor], head
     OutputError
         When the file cannot be written; an older file is then untouched.
     """
+    import safetensors.torch
+
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(plain, {"sha256": ZEROS, "header": json.dumps(header)})
     at = data.index(ZEROS.encode())
@@ -53,12 +54,26 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     ModelFileError
         When there is no such file, or it is damaged or of another kind.
     """
+    import safetensors.torch
+
+    data, header = read_checked(path)
+    return safetensors.torch.load(data), header
+
+
+def read_checked(path: str | os.PathLike[str]) -> tuple[bytes, dict[str, Any]]:
+    """Return the bytes and the header of a file, every byte of it checked, without torch.
+
+    Raises
+    ------
+    ModelFileError
+        When there is no such file, or it is damaged or of another kind.
+    """
     data = read_bytes(path)
     metadata = _metadata(data, path)
     digest = metadata["sha256"].encode()
     if len(digest) != 64 or hashlib.sha256(data.replace(digest, ZEROS.encode(), 1)).hexdigest().encode() != digest:
         raise ModelFileError(f"{path} is damaged: its SHA-256 does not match its content. Take another copy of it.")
-    return safetensors.torch.load(data), json.loads(metadata["header"])
+    return data, json.loads(metadata["header"])
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -1,0 +1,37 @@
+"""A model file's header: its format's version, and what can be told of a model without its weights."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from typing import Any
+
+from vaekit.errors import ModelFileError
+from vaekit.storage.tensor_file import read_checked
+
+FORMAT = 1
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a model file's header, after checking the whole file.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, of another kind or of a newer format.
+    """
+    _, header = read_checked(path)
+    check_format(header, path)
+    return header
+
+
+def check_format(header: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Refuse the header of a file that is no model, or a model of a newer format."""
+    found = header.get("format")
+    if not isinstance(found, int):
+        raise ModelFileError(f"{path} is no vaekit model (a checkpoint?). Give a file that `vaekit fit` wrote.")
+    if found > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {found}; this vaekit {version('vaekit')} reads up to {FORMAT}. "
+            "Update with: pip install --upgrade vaekit"
+        )
