@@ -1,0 +1,58 @@
+"""The examples run as a newcomer would run them, and leave what they promise."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+from PIL import Image
+
+import vaekit
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(name: str, *words: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *words],
+        cwd=folder,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_autoencoder_and_vae_in_ten_lines(tmp_path: Path) -> None:
+    printed = run("autoencoder_and_vae_in_ten_lines", "--digits", "--epochs", "10", folder=tmp_path)
+    table = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[1:]}
+    assert printed.splitlines()[0].split()[-2:] == ["autoencoder", "vae"]
+    assert set(table) == {"nll_nats", "elbo_nats", "reconstruction_nats", "kl_nats", "active_units", "mse"}
+    assert all(float(nats) > 0 for nats in table["nll_nats"])  # of probabilities
+
+
+def test_what_the_latent_space_knows(tmp_path: Path) -> None:
+    printed = run("what_the_latent_space_knows", "-o", "latent.png", "--epochs", "3", folder=tmp_path)
+    assert printed == "wrote latent.png\n"
+    with Image.open(tmp_path / "latent.png") as picture:
+        assert picture.size == (1320, 744)
+
+
+def test_your_own_csv(tmp_path: Path) -> None:
+    printed = run("your_own_csv", "shop.csv", "--epochs", "5", folder=tmp_path)
+    assert "the five oddest rows" in printed
+    assert "tail_probability" in printed
+    table = pl.read_csv(tmp_path / "shop.csv")
+    made_up = vaekit.load(tmp_path / "shop.vae").sample(20)
+    assert made_up.columns == table.columns
+    assert set(made_up["day"]) <= set(table["day"])
+    assert table["minutes"].null_count() > 0
+    assert made_up["minutes"].null_count() == 0
+
+
+def test_every_example_has_a_test() -> None:
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested
