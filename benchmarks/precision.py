@@ -1,7 +1,7 @@
 """Where bfloat16 pays on a processor: milliseconds a training step, beside float32.
 
-Protocol: random pictures, default networks of --preset fast; steps of both precisions in turn, ten at a time, five times;
-medians. Ratios under 1 favour bfloat16.
+Protocol: random pictures, default networks of --preset fast; steps of both precisions in turn, ten at a time, five
+times; medians. Ratios under 1 favour bfloat16.
 """
 
 from __future__ import annotations

@@ -99,7 +99,10 @@ def infer_block(raw: Array, shape: tuple[int, ...], likelihood: str | None = Non
 
 def block_kind(raw: Array, *, pictures: bool) -> str | None:
     """Return the one kind of all values of an array, or None where the columns must be looked at one by one."""
-    sample = _sample(raw)
+    gaps = is_missing(raw)
+    sample = _sample(raw[~gaps] if gaps.any() else raw)
+    if not sample.size:
+        raise DataError(f"The array holds no value in any of {len(raw)} rows. Check the source.")
     if is_zero_one(raw):
         return "binary"
     if raw.dtype == np.uint8 or _has_shared_ends(raw, pictures=pictures) and grid_of(sample, raw) is not None:
@@ -108,7 +111,7 @@ def block_kind(raw: Array, *, pictures: bool) -> str | None:
     if whole and _is_count_matrix(raw, pictures=pictures):
         return "count"
     if pictures:
-        return "unit" if raw.min() >= 0 and raw.max() <= 1 else "real"
+        return "unit" if np.nanmin(raw) >= 0 and np.nanmax(raw) <= 1 else "real"
     return None if _some_column_is_whole(raw) else "real"
 
 
@@ -185,7 +188,7 @@ def _categories(name: str, present: Array) -> tuple[Any, ...]:
     if len(found) > MAX_CATEGORIES or len(found) > 20 and len(found) > 0.5 * len(present):
         raise DataError(
             f"Column '{name}' has {len(found)} different values in {len(present)} rows, too many for categories. "
-            "Drop the column, or group its values."
+            "Drop the column, group its values, or turn dates into numbers."
         )
     return tuple(found)
 
@@ -244,7 +247,7 @@ def _has_shared_ends(raw: Array, *, pictures: bool) -> bool:
 
 
 def _is_count_matrix(raw: Array, *, pictures: bool) -> bool:
-    if raw.dtype.kind == "f" and (raw != np.rint(raw)).any():
+    if raw.dtype.kind == "f" and ((raw != np.rint(raw)) & ~is_missing(raw)).any():
         return False
     return pictures or (raw.shape[1] >= 20 and float(np.mean(raw == 0)) > 0.5)
 

@@ -37,6 +37,8 @@ def load(
     (50, 1)
     """
     fitted = load_model(path, encoder, decoder)
-    estimator = ESTIMATORS[fitted.architecture.model](fitted.architecture.latent_dim, encoder=encoder, decoder=decoder)
+    options = dict(fitted.record["options"])
+    kind, seed = options.pop("model"), options.pop("seed")
+    estimator = ESTIMATORS[kind](**options, random_state=seed, encoder=encoder, decoder=decoder)
     estimator._adopt(fitted)
     return estimator

@@ -82,9 +82,10 @@ def knn_accuracy(codes: NDArray[np.float32], labels: Any, neighbours: int = 10) 
     from sklearn.model_selection import cross_val_score
     from sklearn.neighbors import KNeighborsClassifier
 
-    classes = np.asarray(labels).reshape(-1)
-    if len(classes) != len(codes):
-        raise DataError(f"There are {len(classes)} labels for {len(codes)} rows. Give one label a row.")
+    classes = np.asarray(labels)  # [n], or [n, 1] of a table with one column
+    if classes.size != len(codes):
+        raise DataError(f"The labels have shape {classes.shape}, for {len(codes)} rows. Give one label a row.")
+    classes = classes.reshape(-1)
     rarest = int(np.unique(classes, return_counts=True)[1].min())
     if rarest < 5 or len(np.unique(classes)) < 2:
         raise DataError(

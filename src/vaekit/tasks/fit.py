@@ -115,7 +115,7 @@ def fit(
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
     reason = run.train()
-    fitted = Fitted(model, schema, architecture)
+    fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     finish(run, fitted, without_latent, keep_active=options.latent_dim == "auto")
     if run.checkpoint and reason != "interrupted":
         run.checkpoint.remove()
@@ -149,12 +149,14 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
         raise ParameterError(
             f"The prior of model '{options.model}' is '{prior}'; got '{options.prior}'. Leave prior='auto'."
         )
+    usual = presets.default_hidden(options.preset, network, size)
+    hidden = usual if options.hidden is None else options.hidden
     return Architecture(
         model=options.model,
         latent_dim=_latent_dim(options, size),
         likelihoods=choose_likelihoods(schema, codes, options.likelihood),
         network=network,
-        hidden=tuple(options.hidden or presets.default_hidden(options.preset, network, size)),
+        hidden=tuple(int(width) for width in hidden),
         activation=options.activation,
         prior=prior,
     )
@@ -166,6 +168,16 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
         model = build(architecture, schema, copy.deepcopy(options.encoder), copy.deepcopy(options.decoder))
         model.prepare(torch.from_numpy(codes[spread(len(codes), SOME_ROWS)]))
     return model
+
+
+def plain_options(options: Options) -> dict[str, Any]:
+    """Return the options that JSON can keep: all but networks and held-out rows."""
+    kept = {k: getattr(options, k) for k in options.__dataclass_fields__ if k not in ("encoder", "decoder")}
+    kept["hidden"] = None if options.hidden is None else [int(width) for width in options.hidden]
+    kept["kinds"] = None if options.kinds is None else dict(options.kinds)
+    if not isinstance(options.valid, float | int | str):
+        del kept["valid"]
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in kept.items()}
 
 
 def spread(n_rows: int, most: int) -> Array:
@@ -258,7 +270,7 @@ def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool
         metrics["without_latent_nats"] = without_latent
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
-    fitted.record = {
+    fitted.record |= {
         "settings": asdict(settings),
         "reason": run.facts.reason,
         "seconds": run.facts.seconds,
