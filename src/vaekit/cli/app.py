@@ -6,7 +6,9 @@ Exit status: 0 done, 1 failed, 2 misused.
 from __future__ import annotations
 
 import os
+import re
 import sys
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -60,12 +62,16 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv or bool(os.environ.get("VAEKIT_DEBUG"))
     if "--debug" in sys.argv[2:]:  # wherever it stands
         sys.argv.remove("--debug")
+    if isinstance(sys.stdout, TextIOWrapper):  # no letter is worth a failure
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app(prog_name="vaekit")
+        finally:
+            _flush()
     except KeyboardInterrupt:
         _fail("interrupted", 1)
     except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         if debug:
@@ -74,13 +80,37 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def _flush() -> None:
+    """Write out now what is buffered, while a failure can still be told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again when it leaves
+        raise
+
+
 def _sentence(error: Exception) -> str:
     if isinstance(error, VaekitError):
-        return str(error)
+        return _in_options(str(error))
     if isinstance(error, MemoryError):
         return "There is not enough memory for this. Take fewer rows with --rows, or a smaller model."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'Standard output'}: {error.strerror}. Check the path, and the space that is left."
     name = type(error).__name__
     return f"Something unforeseen happened ({name}: {error}). Run it again with --debug and report what it shows."
+
+
+def _in_options(words: str) -> str:
+    """Return a sentence with Python's keyword arguments as the command's options.
+
+    Examples
+    --------
+    >>> _in_options("Use kinds={'age': 'real'}, or device='cpu'.")
+    'Use --kinds age=real, or --device cpu.'
+    """
+    words = words.replace("name one: -::", "name one, after --: -::")  # else it reads as an option
+    words = re.sub(r"kinds=\{'([^']*)': '([^']*)'\}", r"--kinds \1=\2", words)
+    return re.sub(r"(?<![\w-])([a-z]+)='([\w-]+)'", r"--\1 \2", words)
 
 
 def _fail(words: str, status: int) -> NoReturn:

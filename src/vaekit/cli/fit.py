@@ -111,7 +111,7 @@ def _finished(output: str, checkpoint: str) -> dict[str, Any] | None:
     """Return the header of the model that is there, unless its run can go on."""
     if os.path.exists(checkpoint) or not os.path.exists(output):
         return None
-    from vaekit.storage.model_file import read_header
+    from vaekit.storage.header import read_header
 
     header = read_header(output)
     return None if header["record"]["reason"] == "interrupted" else header

@@ -37,6 +37,8 @@ IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 # Named, because Pillow would run Ghostscript on a PostScript file that calls itself a picture.
 PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
+LONGEST_LAST_LINE = 2**20  # bytes that are looked at for the end of a text table
+
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -67,7 +69,8 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
     source : str or path
         `.npy`, `.npz` (`file.npz::x_train` names the array), `.csv`, `.tsv`, `.parquet`, `.arrow`,
         `.feather`, IDX, a picture, each of them gzipped if you like (`.gz`), a folder of pictures of one
-        size, `builtin:digits`, or `-` for standard input. The first line of a text table names its columns,
+        size, `builtin:digits` (its classes are `builtin:digits::labels`), or `-` for standard
+        input. The first line of a text table names its columns,
         unless it holds only numbers, some of them repeated, negative or with a fraction: then it is a row,
         and the columns are called x0, x1, ...
     rows : str, optional
@@ -102,7 +105,10 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
 
 def _load(name: str) -> Data:
     if name.startswith("builtin:"):
-        return builtin.load(name.removeprefix("builtin:"))
+        known, _, member = name.removeprefix("builtin:").partition("::")
+        if member not in ("", "labels"):
+            raise SourceError(f"builtin:{known} holds no '{member}'; give builtin:{known} or builtin:{known}::labels.")
+        return builtin.labels(known) if member else builtin.load(known)
     path, member = _split_member(name)
     if path == "-":
         return _sniff(_stream("standard input", sys.stdin.buffer.read(), member))
@@ -296,7 +302,7 @@ def _read_csv(source: Source, separator: str = ",") -> pl.DataFrame:
     import polars as pl
 
     columns = _unnamed_columns(source, separator)
-    return _frame(
+    frame = _frame(
         pl.read_csv,
         source,
         separator=separator,
@@ -306,6 +312,21 @@ def _read_csv(source: Source, separator: str = ",") -> pl.DataFrame:
         has_header=not columns,
         new_columns=columns or None,
     )
+    _refuse_half_row(source, separator, frame.width)
+    return frame
+
+
+def _refuse_half_row(source: Source, separator: str, width: int) -> None:
+    """Refuse a table that breaks off within a row: its last line has no end and too few cells."""
+    size = source.file.seek(0, io.SEEK_END)
+    source.file.seek(max(0, size - LONGEST_LAST_LINE))
+    *before, last = source.file.read().split(b"\n")
+    cells = last.count(separator.encode()) + 1
+    if before and last and b'"' not in last and cells < width:
+        raise SourceError(
+            f"{source.name} breaks off within a row: its last line has {cells} of {width} cells and no end; "
+            "take another copy of it, or end that line."
+        )
 
 
 def _unnamed_columns(source: Source, separator: str) -> list[str]:

@@ -42,7 +42,6 @@ from vaekit.training.progress import Bar, JsonLines, Lines, Listener
 _POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 
 
-
 def _one_of(*words: str) -> StrOptions:
     """Return the constraint that a value is one of `words`, which its message lists in this order."""
     return StrOptions(dict.fromkeys(words).keys())
@@ -140,7 +139,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise ParameterError(f"hidden must list widths of at least 1, as in (300, 300); got {self.hidden}.")
 
     def _options(self) -> Options:
-        chosen = {k: v for k, v in self.get_params(deep=False).items() if k not in ("random_state", "verbose")}
+        chosen = {k: _plain(v) for k, v in self.get_params(deep=False).items() if k not in ("random_state", "verbose")}
+        chosen["hidden"] = None if self.hidden is None else tuple(int(width) for width in self.hidden)
         return Options(model=self._model, seed=_seed(self.random_state), **chosen)
 
     def _listeners(self) -> tuple[Listener, ...]:
@@ -253,6 +253,11 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
 def _loaded(data: Any) -> Any:
     return read(data) if isinstance(data, str | os.PathLike) else data
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers as Python's, which a model file can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _seed(random_state: Any) -> int:

@@ -1,0 +1,34 @@
+"""A small run, built from the parts that a fit is built from."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from vaekit.data.batches import Batches
+from vaekit.data.schema import Schema
+from vaekit.models.build import Architecture, build
+from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.loop import Run
+from vaekit.training.settings import Settings
+
+ROWS = np.random.default_rng(0).normal(size=(90, 3)) @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.2]])
+
+
+def make_run(listeners=(), checkpoint: Checkpoint | None = None, **settings) -> Run:
+    """Return a run of 80 rows in batches of 10, ten rows held out."""
+    settings = {"epochs": 5, "batch_size": 10, "learning_rate": 1e-2} | settings
+    schema = Schema.infer(ROWS)
+    codes = schema.encode(ROWS)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(Architecture("vae", 2, ("gaussian",), hidden=(8,)), schema)
+        model.prepare(torch.from_numpy(codes))
+    batches = Batches(codes[:80], settings["batch_size"], seed=0)
+    return Run(model, batches, torch.from_numpy(codes[80:]), Settings(**settings), listeners, checkpoint)
+
+
+@pytest.fixture(name="make_run", scope="session")
+def make_run_fixture() -> Callable[..., Run]:
+    return make_run
