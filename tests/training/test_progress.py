@@ -10,12 +10,12 @@ import pytest
 from vaekit.errors import MissingExtraError
 from vaekit.training.progress import (
     Bar,
-    Chosen,
     Ended,
     EpochEnded,
     History,
     JsonLines,
     Lines,
+    Note,
     RolledBack,
     TensorBoard,
     sentence,
@@ -39,7 +39,7 @@ def epoch(number, of=4):
     )
 
 
-RUN = [Chosen("60 rows"), epoch(1), RolledBack(2, 0.5), epoch(2), epoch(3), epoch(4), Ended("finished", 40.0)]
+RUN = [Note("60 rows"), epoch(1), RolledBack(2, 0.5), epoch(2), epoch(3), epoch(4), Ended("finished", 40.0)]
 
 
 def tell(listener):

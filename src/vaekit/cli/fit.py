@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -97,6 +98,8 @@ def fit(
     _show_schema(raw, estimator, quiet=quiet)
     estimator.fit(raw, log=log, checkpoint=checkpoint, resume=resume, listeners=heard)
     estimator.save(output)
+    if estimator.fitted_.record["reason"] != "interrupted":
+        Path(checkpoint).unlink(missing_ok=True)
     _report(estimator, output, as_json=json, quiet=quiet)
 
 

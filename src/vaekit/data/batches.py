@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaekit.data.fields import Array
+from vaekit.errors import DataError
 
 if TYPE_CHECKING:
     import torch
@@ -83,4 +84,6 @@ def split(n_rows: int, valid: float, seed: int) -> tuple[Array, Array]:
         return np.arange(n_rows), np.arange(n_rows)
     order = np.random.default_rng(seed_of(seed, 1)).permutation(n_rows)
     n_valid = max(2, round(valid * n_rows))
+    if n_rows - n_valid < 2:
+        raise DataError(f"valid={valid:g} of {n_rows} rows leaves fewer than 2 to train on. Hold out a smaller share.")
     return np.sort(order[n_valid:]), np.sort(order[:n_valid])

@@ -275,10 +275,11 @@ def _common_step(values: Array) -> Fraction:
 
 
 def _grid(values: Array, step: Fraction) -> Levels | None:
-    if step <= 0:
+    if float(step) <= 0:  # also a fraction too small for a float
         return None
-    span = 255 if step == Fraction(1, 255) else round((values[-1] - values[0]) / float(step))
-    first = 0 if step == Fraction(1, 255) else round(values[0] / float(step))
+    is_bytes = step == Fraction(1, 255) and values[0] >= 0 and values[-1] <= 1  # of which a few are seen at times
+    span = 255 if is_bytes else round((values[-1] - values[0]) / float(step))
+    first = 0 if is_bytes else round(values[0] / float(step))
     if not 1 <= span < MAX_LEVELS or (step != 1 and span > 255):
         return None
     return _checked(

@@ -101,7 +101,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         log : path, optional
             A file to which each event is appended as one JSON object a line.
         checkpoint : path, optional
-            A file that keeps the run's state while it lasts.
+            A file that keeps the run's state; remove it once the model is saved.
         resume : bool, default=False
             Go on from the checkpoint where there is one.
         listeners : tuple of callable

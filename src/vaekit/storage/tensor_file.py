@@ -1,7 +1,8 @@
 """A file of named tensors and a JSON header, guarded by one digest over every byte of it.
 
-It is a safetensors file whose metadata hold two texts: ``header``, the JSON, and ``sha256``, the digest of the whole
-file with those 64 characters read as zeros. So a file cut anywhere, or with one byte changed anywhere, is refused.
+It is a safetensors file whose metadata hold one text, ``vaekit``: JSON with the ``header`` and with ``sha256``, the
+digest of the whole file with those 64 characters read as zeros. So a file cut anywhere, or with one byte changed
+anywhere, is refused, and equal content is equal bytes (of several texts, safetensors would write any one first).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: dict[str, Tensor], head
     import safetensors.torch
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(plain, {"sha256": ZEROS, "header": json.dumps(header)})
+    data = safetensors.torch.save(plain, {"vaekit": json.dumps({"sha256": ZEROS, "header": header})})
     at = data.index(ZEROS.encode())
     digest = hashlib.sha256(data).hexdigest().encode()
     atomic_write(path, data[:at] + digest + data[at + 64 :])
@@ -69,11 +70,11 @@ def read_checked(path: str | os.PathLike[str]) -> tuple[bytes, dict[str, Any]]:
         When there is no such file, or it is damaged or of another kind.
     """
     data = read_bytes(path)
-    metadata = _metadata(data, path)
-    digest = metadata["sha256"].encode()
+    seal = _seal(data, path)
+    digest = seal["sha256"].encode()
     if len(digest) != 64 or hashlib.sha256(data.replace(digest, ZEROS.encode(), 1)).hexdigest().encode() != digest:
         raise ModelFileError(f"{path} is damaged: its SHA-256 does not match its content. Take another copy of it.")
-    return data, json.loads(metadata["header"])
+    return data, seal["header"]
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -88,12 +89,13 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}. Give the path of a .vae file.") from error
 
 
-def _metadata(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:
+def _seal(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what the file's one text holds: the header and the digest."""
     try:
         (length,) = struct.unpack("<Q", data[:8])
-        metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
-        if isinstance(metadata["sha256"], str) and isinstance(metadata["header"], str):
-            return metadata
+        seal: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["vaekit"])
+        if isinstance(seal["sha256"], str) and isinstance(seal["header"], dict):
+            return seal
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         pass
     raise ModelFileError(f"{path} is no vaekit model, or a damaged one. Give a file that `vaekit fit` wrote.")

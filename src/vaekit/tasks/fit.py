@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ from vaekit.training.precision import (
     is_small,
     own_randomness_and_threads,
 )
-from vaekit.training.progress import Chosen, Listener
+from vaekit.training.progress import Listener, Note
 from vaekit.training.settings import Settings
 
 MOST_HELD_OUT = 10_000  # rows that bounds are measured on in training
@@ -88,7 +89,7 @@ def fit(
     listeners : sequence of Listener
         Are told how it goes.
     checkpoint : path, optional
-        Where the run's state is kept while it lasts.
+        Where the run's state is kept; it stays, for the caller to remove once the model is safe.
     resume : bool
         Go on from the checkpoint where there is one.
 
@@ -110,15 +111,13 @@ def fit(
         valid.to(settings.device),
         settings,
         listeners,
-        _checkpoint(checkpoint, settings, architecture, schema, train),
+        _checkpoint(checkpoint, settings, architecture, schema, (train, held_out)),
     )
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
-    reason = run.train()
+    run.train()
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     finish(run, fitted, without_latent, keep_active=options.latent_dim == "auto")
-    if run.checkpoint and reason != "interrupted":
-        run.checkpoint.remove()
     return fitted
 
 
@@ -237,17 +236,17 @@ def _checkpoint(
     settings: Settings,
     architecture: Architecture,
     schema: Schema,
-    train: Array,
+    codes: Sequence[Array],
 ) -> Checkpoint | None:
     if path is None:
         return None
-    content = [str(train.shape), int(np.ascontiguousarray(train).view(np.uint8).sum(dtype=np.uint64))]
-    return Checkpoint(os.fspath(path), settings.fingerprint(architecture.to_json(), schema.to_json(), content))
+    rows = [hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest() for part in codes]
+    return Checkpoint(path, settings.fingerprint(architecture.to_json(), schema.to_json(), rows))
 
 
 def _tell(listeners: Sequence[Listener], words: str) -> None:
     for listener in listeners:
-        listener(Chosen(words))
+        listener(Note(words))
 
 
 # -- after training ----------------------------------------------------------------------------------------------------

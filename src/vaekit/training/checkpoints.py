@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vaekit.errors import TrainingError
+from vaekit.errors import ModelFileError, TrainingError
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 
@@ -48,7 +48,10 @@ class Checkpoint:
         TrainingError
             When it belongs to a run with other settings or data.
         """
-        tensors, header = read_tensors(self.path)
+        try:
+            tensors, header = read_tensors(self.path)
+        except ModelFileError as error:
+            raise TrainingError(f"{self.path} is missing or damaged. Start anew without --resume.") from error
         if header.get("fingerprint") != self.fingerprint:
             raise TrainingError(
                 f"{self.path} is the checkpoint of a run with other settings or other data. "
@@ -59,7 +62,3 @@ class Checkpoint:
     def exists(self) -> bool:
         """Whether there is a state to go on from."""
         return self.path.exists()
-
-    def remove(self) -> None:
-        """Remove the file: the run is over."""
-        self.path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from vaekit.models.base import LatentModel
 from vaekit.objectives import OBJECTIVES
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.precision import own_randomness_and_threads, reseed
-from vaekit.training.progress import Chosen, Ended, EpochEnded, History, Listener, RolledBack
+from vaekit.training.progress import Ended, EpochEnded, History, Listener, Note, RolledBack
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
 
@@ -94,6 +94,9 @@ class Run:
             except KeyboardInterrupt:
                 self._evaluate()
                 facts.reason = "interrupted"
+            except BaseException:
+                self._tell(Ended("failed", facts.seconds))  # so that a bar is taken down
+                raise
         self.model.load_state_dict(self.best)
         self._tell(Ended(facts.reason, facts.seconds))
         return facts.reason
@@ -239,7 +242,7 @@ class Run:
         assert self.checkpoint is not None
         tensors, facts = self.checkpoint.read()
         self._restore(tensors, facts)
-        self._tell(Chosen(f"going on after epoch {self.facts.epoch}, step {self.facts.step}"))
+        self._tell(Note(f"going on after epoch {self.facts.epoch}, step {self.facts.step}"))
 
     def _copy(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         return {k: v.detach().clone() for k, v in self.tensors().items()}, dict(vars(self.facts))
@@ -253,7 +256,7 @@ class Run:
         device = torch.device(self.settings.device).type
         return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
-    def _tell(self, event: Chosen | EpochEnded | RolledBack | Ended) -> None:
+    def _tell(self, event: Note | EpochEnded | RolledBack | Ended) -> None:
         for listener in self.listeners:
             listener(event)
 

@@ -16,8 +16,8 @@ from vaekit.errors import MissingExtraError
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What was decided before training, one plain sentence."""
+class Note:
+    """Something worth saying, such as what was decided before training: one plain sentence."""
 
     sentence: str
 
@@ -61,7 +61,7 @@ class Ended:
     seconds: float
 
 
-Event = Chosen | EpochEnded | RolledBack | Ended
+Event = Note | EpochEnded | RolledBack | Ended
 Listener = Callable[[Event], None]
 
 
@@ -205,7 +205,7 @@ def sentence(event: Event) -> str:
     >>> sentence(Ended("finished", 3.2))
     'finished after 3.2 s'
     """
-    if isinstance(event, Chosen):
+    if isinstance(event, Note):
         return event.sentence
     if isinstance(event, RolledBack):
         return (
