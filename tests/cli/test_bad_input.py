@@ -229,7 +229,7 @@ CASES: dict[str, tuple[int, str]] = {
     f"fit real.npy {FIT} --learning-rate nan": (2, "a float in the range (0.0, inf). Got nan instead."),
     f"fit real.npy {FIT} --beta -1": (2, "The 'beta' parameter of VAE must be a float in the range [0.0, inf)."),
     f"fit real.npy {FIT} --warmup 2": (2, "The 'warmup' parameter of VAE must be a float in the range [0.0, 1.0]."),
-    f"fit real.npy {FIT} --valid 1.5": (2, "a float in the range [0.0, 1.0)"),
+    f"fit real.npy {FIT} --valid 1.5": (2, "--valid must be a share from 0 up to below 1, or DATA; got 1.5."),
     f"fit real.npy {FIT} --valid 0.999": (1, "valid"),
     f"fit real.npy {FIT} --valid grey.npy": (1, "A row of the array has shape (6, 6), but"),
     f"fit real.npy {FIT} --valid no.npy": (1, "no.npy does not exist"),

@@ -121,7 +121,9 @@ def test_the_command_answers_what_python_answers(vaekit, here):
 
 def test_pictures_come_out_as_a_grid_and_as_a_folder(vaekit, pictures, here, tmp_path):
     assert vaekit("sample", "grey.vae", "-n", 4, "-o", tmp_path / "grid.png").status == 0
-    assert read(tmp_path / "grid.png").shape == (1, 14, 14)  # two of 6 pixels and a gap of 2
+    assert read(tmp_path / "grid.png").shape == (1, 62, 62)  # two of 5 · 6 pixels and a gap of 2
+    assert vaekit("interpolate", "grey.vae", "grey.npy", "--between", 0, 1, "-o", tmp_path / "path.png").status == 0
+    assert read(tmp_path / "path.png").shape == (1, 30, 10 * 32 - 2)  # side by side
     assert vaekit("reconstruct", "folder.vae", "folder", "-o", f"{tmp_path}/again/").status == 0
     assert read(tmp_path / "again").shape == read("folder").shape
 
@@ -263,7 +265,7 @@ def test_the_log_is_one_event_a_line(vaekit, here, tmp_path):
     for _ in range(2):  # it is appended to
         assert vaekit("fit", "real.npy", "-o", tmp_path / "m.vae", *FIT, "--quiet", "--log", log).status == 0
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [e["event"] for e in events] == 2 * ["Note", "Note", "EpochEnded", "EpochEnded", "Ended"]
+    assert [e["event"] for e in events] == 2 * ["Note", "Note", "Note", "EpochEnded", "EpochEnded", "Ended"]
     assert [e["epoch"] for e in events if e["event"] == "EpochEnded"] == [1, 2, 1, 2]
 
 

@@ -288,4 +288,14 @@ def test_pictures_are_plain_files_for_others(tmp_path):
     write(np.ones((4, 2, 2), bool), tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.format == "PNG"
-        assert picture.size == (6, 6)
+        assert picture.size == (2 * 32 + 2, 2 * 32 + 2)  # two pixels, each shown as sixteen
+
+
+def test_small_pictures_are_enlarged_by_a_whole_number_only_where_people_look(tmp_path):
+    pictures = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    write(pictures, tmp_path / "strip.png", columns=2)
+    strip = read(tmp_path / "strip.png")[0]
+    assert strip.shape == (32, 66)
+    np.testing.assert_array_equal(strip[::8, :32:8], pictures[0])
+    write(pictures, f"{tmp_path}/each/")
+    np.testing.assert_array_equal(read(tmp_path / "each"), pictures)

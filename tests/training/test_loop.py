@@ -318,5 +318,6 @@ def test_every_listener_hears_every_event_in_order(make_run):
 def test_what_was_chosen_is_told_before_the_first_epoch():
     heard = []
     vaekit.VAE(1, epochs=1).fit(np.random.default_rng(0).normal(size=(60, 3)), listeners=(heard.append,))
-    assert [type(e) for e in heard] == [Note, Note, EpochEnded, Ended]
-    assert "gaussian" in heard[0].sentence
+    assert [type(e) for e in heard] == [Note, Note, Note, EpochEnded, Ended]
+    assert "60 rows were looked at" in heard[0].sentence
+    assert "gaussian" in heard[1].sentence

@@ -25,7 +25,9 @@ STEPS = (
 def demo(
     folder: Annotated[str, typer.Option("-o", "--output", metavar="FOLDER", help="Where the results go.")] = "demo",
 ) -> None:
-    """Do every job on scikit-learn's digits, showing each command as you would type it.
+    """Do every job on scikit-learn's digits.
+
+    Each command is shown as you would type it.
 
     Example: vaekit demo -o demo
     """

@@ -1,22 +1,18 @@
 """vaekit embed."""
 
-from vaekit.cli.shared import (
-    DataPath,
-    ModelPath,
-    Output,
-    Rows,
-    check_result,
-    load_model,
-    read_rows,
-    write_result,
-)
+from vaekit.cli import shared
+from vaekit.cli.shared import DataPath, ModelPath, Output, Quiet, Rows
 
 
-def embed(model: ModelPath, data: DataPath, *, output: Output = None, rows: Rows = None) -> None:
+def embed(model: ModelPath, data: DataPath, *, output: Output = None, rows: Rows = None, quiet: Quiet = False) -> None:
     """Write the code of each row of DATA: the posterior's mean.
 
     Example: vaekit embed m.vae measurements.csv -o codes.csv
     """
-    check_result(output)
-    codes = load_model(model).transform(read_rows(data, rows))
-    write_result(codes, output, names=[f"z{j}" for j in range(codes.shape[1])])
+    shared.check_result(output)
+    fitted = shared.load_model(model)
+    from vaekit.tasks.embed import embed
+
+    with shared.telling("embedding", quiet=quiet) as tell:
+        codes = embed(fitted, shared.read_rows(data, rows), tell)
+    shared.write_result(codes, output, names=[f"z{j}" for j in range(codes.shape[1])])

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vaekit.cli.shared import DataPath, Json, ModelPath, Rows, Samples, load_model, print_json, read_rows
+from vaekit.cli import shared
+from vaekit.cli.shared import DataPath, Json, ModelPath, Quiet, Rows, Samples
 
 
 def evaluate(
@@ -12,21 +13,27 @@ def evaluate(
     data: DataPath,
     *,
     labels: Annotated[
-        str | None,
-        typer.Option(metavar="DATA", help="Classes of the rows; adds the accuracy of 10 neighbours."),
+        str | None, typer.Option(metavar="DATA", help="Classes of the rows; adds the accuracy of 10 neighbours.")
     ] = None,
     importance_samples: Samples = 64,
     rows: Rows = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Print the model's figures on DATA: bound and likelihood in nats, bits per dimension, active units, error.
+    """Print the model's figures on DATA.
+
+    They are bound and likelihood in nats, bits per dimension, active units and squared error.
 
     Example: vaekit evaluate m.vae test.npz::x_test --labels test.npz::y_test
     """
-    classes = None if labels is None else read_rows(labels, rows)
-    figures = load_model(model).evaluate(read_rows(data, rows), classes, importance_samples)
+    fitted = shared.load_model(model)
+    from vaekit.tasks.evaluate import evaluate
+
+    classes = None if labels is None else shared.read_rows(labels, rows)
+    with shared.telling("evaluating", quiet=quiet) as tell:
+        figures = evaluate(fitted, shared.read_rows(data, rows), classes, importance_samples, tell)
     if json:
-        print_json(figures)
+        shared.print_json(figures)
         return
     for name, value in figures.items():
         print(f"{name:20s} {value:,}" if isinstance(value, int) else f"{name:20s} {value:.4f}")

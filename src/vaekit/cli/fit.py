@@ -18,32 +18,40 @@ def fit(
     output: Annotated[str, typer.Option("-o", "--output", metavar="MODEL.vae", help="The model file to write.")],
     *,
     rows: Rows = None,
-    preset: Annotated[str, typer.Option(help="fast, balanced or best: how much to spend.")] = "balanced",
-    model: Annotated[str, typer.Option(help="vae or autoencoder.")] = "vae",
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="fast, balanced or best: how much to spend.")
+    ] = "balanced",
+    model: Annotated[str, typer.Option(metavar="NAME", help="vae or autoencoder.")] = "vae",
     latent_dim: Annotated[
         str, typer.Option(metavar="N|auto", help="Latent units; auto keeps the active ones.")
     ] = "auto",
     likelihood: Annotated[
-        str, typer.Option(help="p(x | z): auto, bernoulli, gaussian, discretized-logistic, ...")
+        str, typer.Option(metavar="NAME", help="p(x | z): auto, bernoulli, gaussian, discretized-logistic, ...")
     ] = "auto",
     kinds: Annotated[
         str, typer.Option(metavar="NAME=KIND,...", help="Kinds of columns, as in age=count,sex=categorical.")
     ] = "",
-    network: Annotated[str, typer.Option(help="auto, mlp or conv.")] = "auto",
+    network: Annotated[str, typer.Option(metavar="NAME", help="auto, mlp or conv.")] = "auto",
     hidden: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the encoder's layers, as in 300,300.")] = "",
-    activation: Annotated[str, typer.Option(help="gated, relu, tanh, silu or elu.")] = "gated",
-    prior: Annotated[str, typer.Option(help="auto, normal or mixture (the latter for autoencoders).")] = "auto",
-    objective: Annotated[str, typer.Option(help="auto, elbo or reconstruction.")] = "auto",
-    beta: Annotated[float, typer.Option(help="The weight of the KL.")] = 1.0,
-    warmup: Annotated[float, typer.Option(help="The share of the run over which the KL's weight rises.")] = 0.1,
+    activation: Annotated[str, typer.Option(metavar="NAME", help="gated, relu, tanh, silu or elu.")] = "gated",
+    prior: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, normal or mixture (the latter for autoencoders).")
+    ] = "auto",
+    objective: Annotated[str, typer.Option(metavar="NAME", help="auto, elbo or reconstruction.")] = "auto",
+    beta: Annotated[float, typer.Option(metavar="X", help="The weight of the KL.")] = 1.0,
+    warmup: Annotated[
+        float, typer.Option(metavar="X", help="The share of the run over which the KL's weight rises.")
+    ] = 0.1,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 2e-3,
     valid: Annotated[str, typer.Option(metavar="SHARE|DATA", help="The share of rows held out, or the rows.")] = "0.1",
-    seed: Annotated[int, typer.Option(help="Of everything; same seed, same model.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16, of products in training.")] = "auto",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of everything; same seed, same model.")] = 0,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, float32 or bfloat16, of products in training.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Processor threads.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     log: Annotated[str | None, typer.Option(metavar="RUN.jsonl", help="Append each event as a JSON line.")] = None,
@@ -94,20 +102,12 @@ def fit(
         verbose=not quiet,
     )
     heard = (TensorBoard(tensorboard),) if tensorboard else ()
-    raw = read_rows(data, rows)
-    _show_schema(raw, estimator, quiet=quiet)
-    estimator.fit(raw, log=log, checkpoint=checkpoint, resume=resume, listeners=heard)
+    estimator.check_parameters()  # before a long read
+    estimator.fit(read_rows(data, rows), log=log, checkpoint=checkpoint, resume=resume, listeners=heard)
     estimator.save(output)
     if estimator.fitted_.record["reason"] != "interrupted":
         Path(checkpoint).unlink(missing_ok=True)
     _report(estimator, output, as_json=json, quiet=quiet)
-
-
-def _show_schema(raw: Any, estimator: Any, *, quiet: bool) -> None:
-    if not quiet:
-        from vaekit.data.schema import Schema
-
-        say(str(Schema.infer(raw, estimator.kinds, estimator.likelihood)))
 
 
 def _finished(output: str, checkpoint: str) -> dict[str, Any] | None:
@@ -164,6 +164,9 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _share_or_path(text: str) -> float | str:
     try:
-        return float(text)
+        share = float(text)
     except ValueError:
         return text
+    if not 0 <= share < 1:
+        raise ParameterError(f"--valid must be a share from 0 up to below 1, or DATA; got {text}.")
+    return share

@@ -6,7 +6,9 @@ from vaekit.cli.shared import Json, ModelPath, print_json
 
 
 def info(model: ModelPath, *, json: Json = False) -> None:
-    """Print what a model file holds: data, architecture, training and diagnosis.
+    """Print what a model file holds.
+
+    It tells of data, architecture, training and diagnosis.
 
     Example: vaekit info m.vae
     """

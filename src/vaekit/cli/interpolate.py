@@ -4,16 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vaekit.cli.shared import (
-    DataPath,
-    ModelPath,
-    Output,
-    Rows,
-    check_result,
-    load_model,
-    read_rows,
-    write_result,
-)
+from vaekit.cli import shared
+from vaekit.cli.shared import DataPath, ModelPath, Output, Rows
 
 
 def interpolate(
@@ -25,10 +17,15 @@ def interpolate(
     output: Output = None,
     rows: Rows = None,
 ) -> None:
-    """Write the rows between two rows of DATA, along the straight line between their codes.
+    """Write the rows between two rows of DATA.
+
+    They are decoded along the straight line between the two codes; pictures stand side by side.
 
     Example: vaekit interpolate m.vae pictures/ --between 0 7 --steps 10 -o path.png
     """
-    check_result(output)
-    fitted = load_model(model)
-    write_result(fitted.interpolate(read_rows(data, rows), between, steps), output, fitted)
+    shared.check_result(output)
+    fitted = shared.load_model(model)
+    from vaekit.tasks.interpolate import interpolate
+
+    path = interpolate(fitted, shared.read_rows(data, rows), between, steps)
+    shared.write_rows(path, output, fitted, columns=steps)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from vaekit.estimators.vae import VAE, Autoencoder
+    from vaekit.models.fitted import Fitted
+    from vaekit.tasks.tiles import Tell
 
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, NAME.vae.")]
 DataPath = Annotated[
@@ -33,11 +35,11 @@ Samples = Annotated[
 ]
 
 
-def load_model(path: str) -> VAE | Autoencoder:
-    """Return the fitted estimator of a model file."""
-    from vaekit.estimators.load import load
+def load_model(path: str) -> Fitted:
+    """Return the fitted model of a file."""
+    from vaekit.storage.model_file import load_model
 
-    return load(path)
+    return load_model(path)
 
 
 def read_rows(source: str, rows: str | None) -> Any:
@@ -63,13 +65,25 @@ def check_result(path: str | None) -> None:
         check_target(path)
 
 
-def write_result(
-    result: Any, path: str | None, model: VAE | Autoencoder | None = None, names: list[str] | None = None
-) -> None:
-    """Write a result where it was wanted; pictures take their white from the model's schema."""
+def telling(words: str, *, quiet: bool) -> AbstractContextManager[Tell | None]:
+    """Return what shows, in a with-block, how far a verb is."""
+    from vaekit.training.progress import Doing
+
+    return nullcontext() if quiet else Doing(words)
+
+
+def write_result(result: Any, path: str | None, names: list[str] | None = None) -> None:
+    """Write an array or a table where it was wanted."""
     from vaekit.data.writers import write
 
-    write(result, path, names, maximum=None if model is None else _white(model))
+    write(result, path, names)
+
+
+def write_rows(rows: Any, path: str | None, model: Fitted, columns: int | None = None) -> None:
+    """Write rows that a model made where they were wanted; pictures take their white from its schema."""
+    from vaekit.data.writers import write
+
+    write(rows, path, model.schema.names, maximum=_white(model), columns=columns)
 
 
 def print_json(plain: Any) -> None:
@@ -83,8 +97,9 @@ def say(words: str, *, quiet: bool = False) -> None:
         print(words, file=sys.stderr)
 
 
-def _white(model: VAE | Autoencoder) -> float | None:
-    """Return the largest value of a picture."""
-    field = model.schema_.fields[0]
-    n_levels = getattr(field, "n_levels", 2)
-    return float((field.first + n_levels - 1) * field.numerator / field.denominator) if n_levels > 2 else None  # type: ignore[attr-defined]
+def _white(model: Fitted) -> float | None:
+    """Return the largest value of a picture, where it has levels."""
+    from vaekit.data.fields import Levels
+
+    field = model.schema.fields[0]
+    return field.high if isinstance(field, Levels) else None

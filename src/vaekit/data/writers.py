@@ -46,16 +46,24 @@ class Output:
         The columns of an array written as a table.
     maximum : float, optional
         The value shown as white.
+    columns : int, optional
+        Pictures side by side in a grid.
     """
 
     result: Result
     target: str
     names: Sequence[str] | None = None
     maximum: float | None = None
+    columns: int | None = None
 
 
 def write(
-    result: Result, path: PathLike | None, names: Sequence[str] | None = None, *, maximum: float | None = None
+    result: Result,
+    path: PathLike | None,
+    names: Sequence[str] | None = None,
+    *,
+    maximum: float | None = None,
+    columns: int | None = None,
 ) -> None:
     r"""Write `result` to `path`, in the format its suffix names, all of it or nothing.
 
@@ -72,6 +80,8 @@ def write(
         The columns of an array written as a table; x0, x1, ... by default.
     maximum : float, optional
         The value pictures show as white; 1 for floats and booleans, 255 for integers by default.
+    columns : int, optional
+        Pictures side by side in a grid; near-square by default.
 
     Raises
     ------
@@ -92,7 +102,7 @@ def write(
     if target == "-":
         _write_stdout(Output(result, "standard output", names))
     elif _is_file(target):
-        _write_file(Output(result, target, names, maximum))
+        _write_file(Output(result, target, names, maximum, columns))
     else:
         _write_folder(Output(result, target, maximum=maximum))
 
@@ -121,7 +131,9 @@ def check_target(path: PathLike) -> None:
         check_writable(target)
 
 
-def picture_grid(pictures: NDArray[Any], *, maximum: float | None = None) -> NDArray[np.uint8]:
+def picture_grid(
+    pictures: NDArray[Any], *, maximum: float | None = None, columns: int | None = None
+) -> NDArray[np.uint8]:
     """Return pictures side by side as one picture, near-square, with a grey gap of two pixels between them.
 
     Parameters
@@ -130,11 +142,13 @@ def picture_grid(pictures: NDArray[Any], *, maximum: float | None = None) -> NDA
         NaN is shown black; what lies outside 0..maximum is shown as the nearest of the two.
     maximum : float, optional
         The value shown as white; 1 for floats and booleans, 255 for integers by default.
+    columns : int, optional
+        Pictures side by side; the least whole number whose square is at least n by default.
 
     Returns
     -------
     ndarray of shape (rows * (H + 2) - 2, columns * (W + 2) - 2) or the same with 3 or 4 channels
-        uint8; columns is the least whole number whose square is at least n.
+        uint8.
 
     Raises
     ------
@@ -150,7 +164,7 @@ def picture_grid(pictures: NDArray[Any], *, maximum: float | None = None) -> NDA
     """
     levels = _levels(_as_pictures(pictures), maximum)
     n, height, width, *channels = levels.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, *channels)
     grid = np.full(shape, GAP_LEVEL, np.uint8)
@@ -346,7 +360,16 @@ _write_csv = partial(_write_table, method="write_csv")
 
 
 def _write_png(output: Output, file: IO[bytes]) -> None:
-    _save_picture(picture_grid(_picture_array(output), maximum=output.maximum), file)
+    pictures = _enlarged(_picture_array(output))
+    _save_picture(picture_grid(pictures, maximum=output.maximum, columns=output.columns), file)
+
+
+def _enlarged(pictures: NDArray[Any], side: int = 32) -> NDArray[Any]:
+    """Return several small pictures a whole number of times larger, so that people see something of them."""
+    if pictures.ndim < 3 or len(pictures) < 2:
+        return pictures
+    times = max(1, side // max(pictures.shape[1:3]))
+    return pictures.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def _save_picture(picture: NDArray[np.uint8], file: IO[bytes]) -> None:

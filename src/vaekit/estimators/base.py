@@ -118,7 +118,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         DataError
             When the data are not fit to be learned from.
         """
-        self._check_parameters()
+        self.check_parameters()
         raw = read(X) if isinstance(X, str | os.PathLike) else X
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
@@ -127,7 +127,14 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             validate_data(self, raw, skip_check_array=True)
         return self
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise what `fit` would raise of the settings, without any data.
+
+        Raises
+        ------
+        ParameterError
+            When a setting is outside its rule.
+        """
         try:
             validate_parameter_constraints(
                 self._parameter_constraints, self.get_params(deep=False), caller_name=type(self).__name__
@@ -262,7 +269,5 @@ def _plain(value: Any) -> Any:
 
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, Integral):
-        if random_state < 0:
-            raise ParameterError(f"The seed must be a whole number from 0 on; got {random_state}.")
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))

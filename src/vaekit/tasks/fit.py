@@ -172,11 +172,9 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
 def plain_options(options: Options) -> dict[str, Any]:
     """Return the options that JSON can keep: all but networks and held-out rows."""
     kept = {k: getattr(options, k) for k in options.__dataclass_fields__ if k not in ("encoder", "decoder")}
-    kept["hidden"] = None if options.hidden is None else [int(width) for width in options.hidden]
-    kept["kinds"] = None if options.kinds is None else dict(options.kinds)
     if not isinstance(options.valid, float | int | str):
         del kept["valid"]
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in kept.items()}
+    return kept
 
 
 def spread(n_rows: int, most: int) -> Array:
@@ -218,8 +216,8 @@ def stated_choices(schema: Schema, architecture: Architecture, settings: Setting
         likelihoods = "; ".join(f"{len(names)} {words}" for words, names in chosen.items())
     budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
     return [
-        f"{schema.n_rows:,} rows, {schema.noun}; {likelihoods}; "
-        f"numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}",
+        str(schema),
+        f"{likelihoods}; numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}",
         f"{architecture.model}, {architecture.network} {'-'.join(map(str, architecture.hidden))}, "
         f"{architecture.latent_dim} latent units, {architecture.prior} prior; "
         f"{budget}, batches of {settings.batch_size}, "

@@ -32,6 +32,8 @@ def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> A
     """
     if n < 1:
         raise ParameterError(f"The number of samples must be at least 1; got {n}.")
+    if seed < 0:
+        raise ParameterError(f"The seed must be a whole number from 0 on; got {seed}.")
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
     model = fitted.model.eval()

@@ -141,6 +141,13 @@ class Doing:
         self.words, self.began, self.said_at = words, time.monotonic(), 0.0
         self.bar: Any = None
 
+    def __enter__(self) -> Doing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
     def __call__(self, share: float) -> None:
         """Show the share that is done."""
         seconds = time.monotonic() - self.began
@@ -162,8 +169,6 @@ class Doing:
             self.bar.start()
             self.task = self.bar.add_task(self.words, total=1.0)
         self.bar.update(self.task, completed=share)
-        if share >= 1:
-            self.bar.stop()
 
 
 class JsonLines:
