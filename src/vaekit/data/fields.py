@@ -92,6 +92,7 @@ class Field:
         DataError
             On ±inf, on a gap where none was learned, and on a value that the kind does not know.
         """
+        raw = self._comparable(raw)
         gaps = is_missing(raw)
         self._refuse(self._infinite(raw), raw, "Clean or remove these rows.")
         if not self.missing:
@@ -129,6 +130,13 @@ class Field:
         """The values the field may take, as people read them."""
         return "any"
 
+    def _comparable(self, raw: Array) -> Array:
+        """Return raw values as numbers; a text among them is refused."""
+        if raw.dtype.kind != "O":
+            return raw
+        self._refuse(np.vectorize(_is_no_number, otypes=[bool])(raw), raw, "Clean the value.")
+        return raw.astype(np.float64)
+
     # -- for the kinds ---------------------------------------------------------------------------------------------
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -144,14 +152,14 @@ class Field:
         return codes
 
     def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
-        if gaps.any():
-            return np.where(gaps, np.nan, np.rint(values) if is_integer(self.dtype) else values)
         if is_bool(self.dtype):
-            return values > 0.5
+            return _with_nones(values > 0.5, gaps) if gaps.any() else values > 0.5
         if is_integer(self.dtype):
             bounds = np.iinfo(self.dtype.lower())
-            return np.clip(np.rint(values), bounds.min, bounds.max).astype(self.dtype.lower())
-        return values.astype(self.dtype.lower(), copy=False)
+            whole = np.rint(values.astype(np.float64)).clip(bounds.min, bounds.max)
+            return np.where(gaps, np.nan, whole) if gaps.any() else whole.astype(self.dtype.lower())
+        filled = np.where(gaps, np.nan, values) if gaps.any() else values
+        return filled.astype(self.dtype.lower(), copy=False)
 
     def _infinite(self, raw: Array) -> NDArray[np.bool_]:
         return np.isinf(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
@@ -177,6 +185,19 @@ class Field:
     def to_json(self) -> dict[str, Any]:
         """Return the field as plain JSON values."""
         return {"kind": self.kind, **{k: _plain(v) for k, v in asdict(self).items()}}
+
+
+def _is_no_number(value: Any) -> bool:
+    try:
+        return value is not None and not isinstance(float(value), float)
+    except (TypeError, ValueError):
+        return True
+
+
+def _with_nones(values: Array, gaps: NDArray[np.bool_]) -> Array:
+    objects = values.astype(object)
+    objects[gaps] = None
+    return objects
 
 
 def _plain(value: Any) -> Any:
@@ -229,8 +250,13 @@ class Levels(Field):
     @property
     def stated_range(self) -> str:
         """The values the field may take, as people read them."""
-        low, high = self._value(np.asarray([0, self.n_levels - 1]))
-        return f"{low:g} to {high:g} in {self.n_levels} levels"
+        low = self._value(np.asarray(0))
+        return f"{low:g} to {self.high:g} in {self.n_levels} levels"
+
+    @property
+    def high(self) -> float:
+        """The largest raw value."""
+        return float(self._value(np.asarray(self.n_levels - 1)))
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if raw.dtype.kind in "ub" and self._is_identity:
@@ -334,7 +360,8 @@ class Integer(Real):
 
     def _decode(self, codes: Array) -> Array:
         raw = super()._decode(codes)
-        near = np.abs(raw - np.rint(raw)) < 1e-2  # a code of a whole number answers that very number
+        rounding = 2.0**-23 * np.abs(codes) * np.asarray(self.scale)  # of a float32 code
+        near = np.abs(raw - np.rint(raw)) < 1e-2 + rounding  # a code of a whole number answers that very number
         return np.where(near, np.rint(raw), raw)
 
 
@@ -357,6 +384,9 @@ class Categorical(Field):
         shown = ", ".join(str(c) for c in self.categories[:4])
         return shown + (f", ... {len(self.categories)} in all" if len(self.categories) > 4 else "")
 
+    def _comparable(self, raw: Array) -> Array:
+        return raw
+
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return (self._encode(raw) < 0) & ~gaps
 
@@ -373,10 +403,11 @@ class Categorical(Field):
         return np.asarray(self.categories, dtype=object)[index]
 
     def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
+        if not (is_bool(self.dtype) or is_integer(self.dtype) or self.dtype.lower().startswith("float")):
+            return _with_nones(values, gaps) if gaps.any() else values
         if gaps.any():
-            return np.where(gaps, np.full(values.shape, None), values)
-        numeric = is_integer(self.dtype) or self.dtype.lower().startswith("float")
-        return values.astype(self.dtype.lower()) if numeric else values
+            return super()._restore(values.astype(np.float64), gaps)
+        return values.astype(bool if is_bool(self.dtype) else self.dtype.lower())
 
 
 def _unique(raw: Array) -> tuple[list[Any], Array]:
@@ -406,6 +437,9 @@ class Constant(Field):
     def stated_range(self) -> str:
         """The values the field may take, as people read them."""
         return str(self.value)
+
+    def _comparable(self, raw: Array) -> Array:
+        return raw
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return (raw != self.value) & ~gaps

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vaekit.data.fields import Array
+from vaekit.data.fields import Array, is_missing
 from vaekit.errors import DataError, MissingExtraError
 
 
@@ -59,17 +59,21 @@ def frame_of(columns: dict[str, Array], dtypes: dict[str, str], library: str) ->
         table = nw.from_dict(series, backend=library)  # type: ignore[arg-type]
     except ImportError as missing:
         raise MissingExtraError(library) from missing
-    return table.with_columns(*[_cast(nw.col(name), dtypes[name], columns[name]) for name in columns]).to_native()
+    holds_gaps = {name: library != "pandas" or not _is_gappy_number(values) for name, values in columns.items()}
+    return table.with_columns(*[_cast(nw.col(name), dtypes[name]) for name in columns if holds_gaps[name]]).to_native()
 
 
-def _cast(column: Any, dtype: str, values: Array) -> Any:
+def _cast(column: Any, dtype: str) -> Any:
     import narwhals as nw
 
-    if dtype == "Enum":
-        dtype = "Categorical"
-    gaps_in_whole_numbers = values.dtype.kind == "f" and np.isnan(values).any() and not dtype.startswith("Float")
-    target = getattr(nw, dtype, None)
-    return column if target is None or gaps_in_whole_numbers and dtype == "Boolean" else column.cast(target)
+    target = getattr(nw, "Categorical" if dtype == "Enum" else dtype, None)
+    return column if target is None else column.cast(target)
+
+
+def _is_gappy_number(values: Array) -> bool:
+    """Whether values are numbers or Booleans with gaps, which pandas' own whole numbers and Booleans cannot hold."""
+    is_text = values.dtype.kind == "O" and any(isinstance(v, str) for v in values)
+    return not is_text and bool(is_missing(values).any())
 
 
 def _plain_list(values: Array) -> list[Any]:
@@ -86,7 +90,7 @@ def _values(series: Any) -> Array:
     """Return a column as numbers with NaN, or as objects with None."""
     dtype = _dtype_name(series.dtype)
     if dtype in ("String", "Categorical", "Enum", "Object"):
-        return np.asarray([None if _is_gap(v) else v for v in series.to_list()], dtype=object)
+        return np.asarray(_with_gaps(series, None), dtype=object)
     if not (series.dtype.is_numeric() or dtype == "Boolean"):
         raise DataError(
             f"Column '{series.name}' holds {dtype} values, neither numbers nor texts. "
@@ -94,8 +98,10 @@ def _values(series: Any) -> Array:
         )
     if not series.is_null().any():
         return np.asarray(series.to_numpy())
-    return np.asarray([np.nan if _is_gap(v) else v for v in series.to_list()], dtype=np.float64)
+    return np.asarray(_with_gaps(series, np.nan), dtype=np.float64)
 
 
-def _is_gap(value: Any) -> bool:
-    return value is None or value != value
+def _with_gaps(series: Any, gap: Any) -> list[Any]:
+    """Return a column's values, its library's own null, NaN or NA replaced by `gap`."""
+    is_null = series.is_null().to_list()
+    return [gap if null else value for value, null in zip(series.to_list(), is_null, strict=True)]

@@ -222,10 +222,17 @@ class Schema:
     def _encode_columns(self, columns: dict[str, Array]) -> Array:
         if self.is_block and len(columns) == self.n_dims and self.layout == "flat":
             return self.fields[0].encode(np.stack(list(columns.values()), axis=1))
-        lacking = [f.name for f in self.fields if f.name not in columns]
-        if lacking or self.is_block:
+        if self.is_picture:
+            raise DataError(f"A table was given, but the model was fitted on {self.noun}. Give an array or pictures.")
+        if self.is_block:
             raise DataError(
-                f"The table lacks {_listed(lacking or self.names)}; the model was fitted on {_listed(self.names)}. "
+                f"The table has {len(columns)} columns, but the model was fitted on {self.noun}. "
+                "Give rows like those it was fitted on."
+            )
+        lacking = [f.name for f in self.fields if f.name not in columns]
+        if lacking:
+            raise DataError(
+                f"The table lacks {_listed(lacking)}; the model was fitted on {_listed(self.names)}. "
                 "Give a table with the same columns."
             )
         _enough_rows(len(columns[self.fields[0].name]), n_features=len(columns), least=1)
@@ -242,7 +249,7 @@ class Schema:
             return
         if len(expected) == 1 and raw.ndim == 2:
             raise DataError(
-                f"X has {raw.shape[1]} features, but the model is expecting {expected[0]} features as input. "
+                f"X has {raw.shape[1]} features, but vaekit is expecting {expected[0]} features as input. "
                 "Give rows like those it was fitted on."
             )
         raise DataError(
@@ -279,7 +286,7 @@ def as_array(data: Any) -> Array:
             f"Expected 2D array (rows × values) or more, got an array of shape {raw.shape} instead. Reshape your data: "
             "array.reshape(-1, 1) if it has a single feature, array.reshape(1, -1) if it is a single row."
         )
-    return raw.astype(np.float32) if raw.dtype == np.float16 else raw
+    return raw.astype(np.float32 if raw.dtype == np.float16 else raw.dtype.newbyteorder("="), copy=False)
 
 
 def _to_numpy(data: Any) -> Array:
@@ -308,6 +315,8 @@ def _infer_columns(columns: dict[str, Array], dtypes: dict[str, str], kinds: Kin
     unknown = [name for name in kinds if name not in columns]
     if unknown:
         raise ParameterError(f"kinds names {_listed(unknown)}, which the table lacks. It has {_listed(list(columns))}.")
+    if all(kinds.get(name) == "constant" for name in columns):
+        raise ParameterError("kinds declares every column constant, so there is nothing to learn. Leave one out.")
     return tuple(infer_column(name, raw, dtypes[name], kinds.get(name)) for name, raw in columns.items())
 
 
@@ -335,7 +344,7 @@ def _refuse_infinite(raw: Array) -> None:
     if raw.dtype.kind == "f" and np.isinf(raw).any():
         at = tuple(int(i) for i in np.argwhere(np.isinf(raw))[0])
         raise DataError(
-            f"The array has value inf in row {at[0]}, place {list(at[1:])}; values must be finite. "
+            f"The array has value {raw[at]} in row {at[0]}, place {list(at[1:])}; values must be finite. "
             "Clean or remove these rows."
         )
 

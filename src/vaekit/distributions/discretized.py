@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import logsigmoid
 from torch.types import _size
+
+from vaekit.distributions.elementwise import logaddexp, sigmoid, softplus
 
 
 class DiscretizedLogisticMixture(Distribution):
@@ -72,7 +74,7 @@ class DiscretizedLogisticMixture(Distribution):
 
     def cdf(self, value: Tensor) -> Tensor:
         """Return P(X ≤ value), elementwise; the value must be a level."""
-        upper = torch.sigmoid(self._standardised(value, self.half))
+        upper = sigmoid(self._standardised(value, self.half))
         upper = upper.masked_fill(self._at(value, self.high), 1.0)
         between = (self.log_weights.exp() * upper).sum(-1)
         if self.log_ends is None:
@@ -82,12 +84,12 @@ class DiscretizedLogisticMixture(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """E[x], elementwise: exact for open ends, else to within half a level (a sum taken as an integral)."""
+        """E[x], elementwise, to within half a level: the mean before the cut into levels, but with ends."""
         centre = self.loc
         if self._has_ends:
             scale = self.log_scale.exp()
             rise = softplus((centre - self.low) / scale) - softplus((centre - self.high) / scale)
-            centre = self.low + scale * rise
+            centre = (self.low + scale * rise).clamp(self.low, self.high)
         between = (self.log_weights.exp() * centre).sum(-1)
         if self.log_ends is None:
             return between
@@ -132,8 +134,8 @@ class DiscretizedLogisticMixture(Distribution):
         assert self.log_ends is not None
         below, inside, above = self.log_ends.unbind(-1)
         mixed = inside + between
-        mixed = torch.where(self._at(value, self.low)[..., 0], torch.logaddexp(mixed, below), mixed)
-        return torch.where(self._at(value, self.high)[..., 0], torch.logaddexp(mixed, above), mixed)
+        mixed = torch.where(self._at(value, self.low)[..., 0], logaddexp(mixed, below), mixed)
+        return torch.where(self._at(value, self.high)[..., 0], logaddexp(mixed, above), mixed)
 
     def _sample_logistic(self, shape: torch.Size) -> Tensor:
         part = torch.distributions.Categorical(logits=self.log_weights, validate_args=False).sample(shape)[..., None]

@@ -8,7 +8,7 @@ Every likelihood reads parameters of shape [n, P, *event_shape] and returns a di
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from torch.distributions import (
     Bernoulli,
     Categorical,
-    ContinuousBernoulli,
     Distribution,
     NegativeBinomial,
     Normal,
     StudentT,
 )
-from torch.nn.functional import softplus
 from torch.types import _size
 
+from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.discretized import DiscretizedLogisticMixture
+from vaekit.distributions.elementwise import sigmoid, softplus
 
 LOGISTIC_STD = math.pi / math.sqrt(3)  # the standard deviation of a logistic of scale 1
 
@@ -40,6 +40,23 @@ def bounded(x: Tensor, low: float, high: float) -> Tensor:
     tensor([-8.,  0.,  8.])
     """
     return high - softplus(high - (low + softplus(x - low)))
+
+
+def without_gaps(codes: Tensor) -> Tensor:
+    """Return codes [n, ...] with each gap filled by an observed value of its own place, taken in turn: same moments.
+
+    Examples
+    --------
+    >>> without_gaps(torch.tensor([[1.0], [torch.nan], [3.0], [torch.nan]]))[:, 0]
+    tensor([1., 3., 1., 3.])
+    """
+    gaps = codes.isnan()
+    if not gaps.any():
+        return codes
+    observed_first = codes.gather(0, gaps.int().argsort(dim=0, stable=True))
+    rank = torch.arange(len(codes), device=codes.device).view(-1, *[1] * (codes.dim() - 1))
+    turn = rank % (~gaps).sum(0).clamp_min(1)
+    return observed_first.gather(0, turn).nan_to_num()  # a place without any value is all 0
 
 
 class Likelihood(nn.Module):
@@ -75,12 +92,18 @@ class Likelihood(nn.Module):
 
     def initial(self, codes: Tensor) -> Tensor:
         """Return the parameters that fit codes [n, *event_shape] best without a latent: the decoder's first bias."""
-        if codes.is_floating_point() and codes.isnan().any():
-            codes = torch.where(codes.isnan(), codes.nanmedian(0).values, codes)
-        return self._initial(codes)
+        return self._initial(without_gaps(codes))
+
+    @torch.no_grad()
+    def prepare(self, codes: Tensor) -> None:
+        """Set what the likelihood learns beside the decoder's output to what fits codes best without a latent."""
+        self._prepare(without_gaps(codes))
 
     def _initial(self, codes: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def _prepare(self, codes: Tensor) -> None:
+        pass
 
     def exposure(self, codes: Tensor) -> Tensor | None:
         """Return what p(x | z) must know of a row beside z, [n]: its total for relative counts, None for all others."""
@@ -108,9 +131,10 @@ class BernoulliLikelihood(Likelihood):
         return torch.logit(mean)[None]
 
     def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
-        """Return codes in {0, top}, one with probability code / top."""
+        """Return codes in {0, top}, top with probability code / top; a gap stays one."""
         codes = codes.float()
-        return (uniform(codes) * self.top < codes).float() * self.top
+        drawn = (uniform(codes) * self.top < codes).float() * self.top
+        return torch.where(codes.isnan(), codes, drawn)
 
 
 class ScaledBernoulli(Bernoulli):
@@ -127,7 +151,7 @@ class ScaledBernoulli(Bernoulli):
     @property
     def mean(self) -> Tensor:
         """E[x]."""
-        return self.probs * self.top
+        return sigmoid(self.logits) * self.top
 
     def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
         """Return draws of {0, top}."""
@@ -150,27 +174,6 @@ class ContinuousBernoulliLikelihood(Likelihood):
     def _initial(self, codes: Tensor) -> Tensor:
         """Return 12 (mean − 1/2), the logit whose mean is about that of the codes."""
         return (12 * (codes.float().mean(0) / self.top - 0.5))[None]
-
-
-class ScaledContinuousBernoulli(ContinuousBernoulli):
-    """A continuous Bernoulli over [0, top], its density per unit of x / top."""
-
-    def __init__(self, logits: Tensor, top: float) -> None:
-        self.top = top
-        super().__init__(logits=logits, validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return log p(value / top) in nats, elementwise."""
-        return super().log_prob(value / self.top)
-
-    @property
-    def mean(self) -> Tensor:
-        """E[x]."""
-        return super().mean * self.top
-
-    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
-        """Return draws in [0, top]."""
-        return super().sample(sample_shape) * self.top
 
 
 class DiscretizedLogisticLikelihood(Likelihood):
@@ -275,6 +278,13 @@ class GaussianLikelihood(Likelihood):
         mean, log_std = codes.mean(0), codes.std(0).clamp_min(1e-3).log()
         return torch.stack([mean, log_std] if self.scale == "predicted" else [mean])
 
+    def _prepare(self, codes: Tensor) -> None:
+        """Set a learned scale to the standard deviation, an analytic one to the mean variance."""
+        if self.scale == "learned":
+            self.log_scale.copy_(codes.std(0).clamp_min(1e-3).log())
+        if self.scale == "analytic":
+            self.mse.copy_(codes.var(0).mean())
+
 
 class AnalyticNormal(Normal):
     """A normal whose one variance is, while learning, the batch's own mean squared error."""
@@ -317,6 +327,11 @@ class StudentTLikelihood(Likelihood):
         """Return the median."""
         return codes.median(0).values[None]
 
+    def _prepare(self, codes: Tensor) -> None:
+        """Set the scale so that the middle half of a normal's values lies where that of the codes does."""
+        deviation = (codes - codes.median(0).values).abs().median(0).values
+        self.log_scale.copy_((1.4826 * deviation).clamp_min(1e-3).log())
+
 
 class NegativeBinomialLikelihood(Likelihood):
     """Counts with mean μ and variance μ + μ²/r, r learned for each dimension.
@@ -341,25 +356,42 @@ class NegativeBinomialLikelihood(Likelihood):
         h = parameters[:, 0]  # [n, *event]
         log_mean = self._share(h, exposure) if self.library else bounded(h, -15, 15)
         log_r = bounded(self.log_r, -10, 10)
-        return NegativeBinomial(log_r.exp().expand_as(h), logits=log_mean - log_r, validate_args=False)
+        return WideNegativeBinomial(log_r.exp().expand_as(h), logits=log_mean - log_r, validate_args=False)
 
     def exposure(self, codes: Tensor) -> Tensor | None:
         """Return the totals of rows, [n], or None where the mean does not depend on them."""
-        return codes.flatten(1).sum(1).clamp_min(1).float() if self.library else None
+        return codes.float().flatten(1).nansum(1).clamp_min(1) if self.library else None
 
     def _initial(self, codes: Tensor) -> Tensor:
-        """Return the logarithm of the mean; r starts at the moments' estimate."""
+        """Return the logarithm of the mean."""
+        return torch.log(codes.float().mean(0) + 0.5 / len(codes))[None]
+
+    def _prepare(self, codes: Tensor) -> None:
+        """Set r to the moments' estimate, and the typical exposure."""
         codes = codes.float()
         mean, var = codes.mean(0), codes.var(0)
-        with torch.no_grad():
-            self.typical_exposure.copy_(codes.flatten(1).sum(1).median().clamp_min(1))
-            self.log_r.copy_((mean.square() / (var - mean).clamp_min(0.1 * mean + 1e-3)).clamp(1e-3, 1e3).log())
-        return torch.log(mean + 0.5 / len(codes))[None]
+        self.log_r.copy_((mean.square() / (var - mean).clamp_min(0.1 * mean + 1e-3)).clamp(1e-3, 1e3).log())
+        self.typical_exposure.copy_(codes.flatten(1).sum(1).median().clamp_min(1))
 
     def _share(self, h: Tensor, exposure: Tensor | None) -> Tensor:
         total = self.typical_exposure.expand(len(h)) if exposure is None else exposure
         log_share = h.flatten(1).log_softmax(1).view_as(h)
         return log_share + total.log().view(-1, *[1] * (h.dim() - 1))
+
+
+class WideNegativeBinomial(NegativeBinomial):
+    """A negative binomial whose log-probability is computed in float64, where the device has it.
+
+    The logarithms of gamma functions of large counts lose whole nats in float32. Their gradients do not, so training
+    stays in float32, which is twice as fast.
+    """
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log P(value) in nats, elementwise."""
+        if self.logits.requires_grad or value.device.type == "mps":
+            return super().log_prob(value)
+        r, logits = self.total_count.double(), self.logits.double()
+        return NegativeBinomial(r, logits=logits, validate_args=False).log_prob(value.double()).to(value.dtype)
 
 
 class CategoricalLikelihood(Likelihood):
@@ -421,14 +453,34 @@ class ProductLikelihood(Likelihood):
         """Return p(x | parameters), batch shape [n, n_columns]."""
         pieces = parameters.split(self.widths, dim=1)
         parts = [
-            part(piece.reshape(-1, *shape)) for part, piece, shape in zip(self.parts, pieces, self.shapes, strict=True)
+            part(piece.reshape(-1, *shape), exposure)
+            for part, piece, shape in zip(self.parts, pieces, self.shapes, strict=True)
         ]
         return Product(parts, self.columns, self.event_shape[0])
 
+    def exposure(self, codes: Tensor) -> Tensor | None:
+        """Return what the one part of relative counts must know, [n], or None where there is no such part."""
+        found = [part.exposure(codes[:, columns]) for part, columns in self._pairs()]
+        return next((exposure for exposure in found if exposure is not None), None)
+
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+        """Return what each part observes of its columns, float32."""
+        seen = codes.float().clone()
+        for part, columns in self._pairs():
+            seen[:, columns] = part.observe(codes[:, columns], uniform)
+        return seen
+
     def _initial(self, codes: Tensor) -> Tensor:
         """Return each part's initial parameters, one after the other."""
-        pairs = zip(self.parts, self.columns, strict=True)
-        return torch.cat([part.initial(codes[:, columns]).flatten() for part, columns in pairs])  # type: ignore[operator]
+        return torch.cat([part.initial(codes[:, columns]).flatten() for part, columns in self._pairs()])
+
+    def _prepare(self, codes: Tensor) -> None:
+        """Prepare each part."""
+        for part, columns in self._pairs():
+            part.prepare(codes[:, columns])
+
+    def _pairs(self) -> Iterator[tuple[Likelihood, list[int]]]:
+        return zip(self.parts, self.columns, strict=True)  # type: ignore[arg-type]
 
 
 class Product(Distribution):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import (
@@ -95,11 +97,14 @@ class GaussianMixture(Prior):
 
     def fit(self, codes: Tensor, seed: int = 0) -> GaussianMixture:
         """Fit by expectation maximisation on codes [n, d]; fewer rows than components leave the rest without weight."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Fitter
 
         k = max(1, min(self.n_components, len(codes) // (2 * self.latent_dim + 2)))
         fitter = Fitter(k, random_state=seed, reg_covar=1e-4 * float(codes.var()) + 1e-8, max_iter=200)
-        fitter.fit(codes.double().cpu().numpy())
+        with warnings.catch_warnings():  # a mixture that has not quite converged is still a density
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitter.fit(codes.double().cpu().numpy())
         self.logits.fill_(-torch.inf)
         self.logits[:k] = torch.from_numpy(fitter.weights_).log()
         self.locs[:k] = torch.from_numpy(fitter.means_)

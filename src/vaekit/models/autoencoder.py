@@ -58,7 +58,8 @@ class Autoencoder(LatentModel):
         return self.decoder(z)
 
     def prepare(self, codes: Tensor) -> None:
-        """Set the output's bias to the best model without a latent."""
+        """Make it the best model without a latent."""
+        self.observation.prepare(codes)
         with torch.no_grad():
             self.decoder.bias.copy_(self.observation.initial(codes))
 

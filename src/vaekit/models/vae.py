@@ -54,7 +54,8 @@ class VAE(LatentModel):
         return self.decoder(z)
 
     def prepare(self, codes: Tensor) -> None:
-        """Set the output's bias to the best model without a latent (Burda et al., 2016, arXiv:1509.00519)."""
+        """Make it the best model without a latent (Burda et al., 2016, arXiv:1509.00519)."""
+        self.observation.prepare(codes)
         with torch.no_grad():
             self.decoder.bias.copy_(self.observation.initial(codes))
 

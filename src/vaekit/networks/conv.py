@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn.functional import glu
+
+from vaekit.distributions.elementwise import glu, silu
 
 
 def halvings(height: int, width: int, smallest: int = 4) -> list[tuple[int, int]]:
@@ -69,7 +70,7 @@ class ConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return [n, out_features] of [n, C, H, W]."""
         h = self.down(self.stem(x))
-        return nn.functional.silu(self.out(h.flatten(1)))
+        return silu(self.out(h.flatten(1)))
 
 
 class ConvDecoder(nn.Module):
@@ -94,7 +95,7 @@ class ConvDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return [n, P·C, H, W] of [n, d]."""
-        h = nn.functional.silu(self.first(z)).view(-1, *self.smallest)
+        h = silu(self.first(z)).view(-1, *self.smallest)
         for (height, width), up in zip(self.sizes[1:], self.up, strict=True):
             h = up(h)[..., :height, :width]  # an odd side was rounded up when it was halved
         return self.last(h)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import glu
+
+from vaekit.distributions.elementwise import elu, glu, silu
 
 
 class GatedLinear(nn.Module):
@@ -25,7 +27,19 @@ class GatedLinear(nn.Module):
         return glu(self.linear(x), dim=-1)
 
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU, "elu": nn.ELU}
+class Activation(nn.Module):
+    """A function of each number by itself."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the function of each number."""
+        return self.function(x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu, "elu": elu}
 
 
 class MLP(nn.Module):
@@ -64,4 +78,4 @@ class MLP(nn.Module):
 def _layer(in_features: int, out_features: int, activation: str) -> nn.Module:
     if activation == "gated":
         return GatedLinear(in_features, out_features)
-    return nn.Sequential(nn.Linear(in_features, out_features), ACTIVATIONS[activation]())
+    return nn.Sequential(nn.Linear(in_features, out_features), Activation(ACTIVATIONS[activation]))
