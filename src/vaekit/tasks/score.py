@@ -83,10 +83,11 @@ def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell 
 def _terms_of_tile(model: LatentModel, codes: Tensor, noise: Tensor, per_chunk: int) -> Tensor:
     x = observed(model, codes)
     chunks = [log_terms(model, x, part) for part in noise.split(per_chunk)]
-    likelihood, ratio = (torch.cat(c) for c in zip(*chunks, strict=True))  # [K, n] each
+    # Each row's draws side by side: a sum down the columns would round a tile's last columns in another way.
+    likelihood, ratio = (torch.cat(c).T.contiguous() for c in zip(*chunks, strict=True))  # [n, K] each
     weights = likelihood + ratio
-    log_likelihood = weights.logsumexp(0) - math.log(len(noise))
-    return torch.stack([log_likelihood, weights.mean(0), likelihood.mean(0)], dim=1)
+    log_likelihood = weights.logsumexp(1) - math.log(len(noise))
+    return torch.stack([log_likelihood, weights.mean(1), likelihood.mean(1)], dim=1)
 
 
 def log_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
