@@ -6,6 +6,7 @@ alone, so a run that goes on from a checkpoint takes the very steps that one nev
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -172,7 +173,7 @@ class Run:
                 reconstruction_nats=reconstruction,
                 kl_nats=kl,
                 valid_elbo_nats=held_out_nats,
-                valid_bits_per_dim=-held_out_nats / self.model.event_shape.numel() / 0.6931471805599453,
+                valid_bits_per_dim=-held_out_nats / self.model.event_shape.numel() / math.log(2),
                 kl_weight=kl_weight(self.progress(), self.settings.warmup, self.settings.beta),
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 rows_per_second=rows / max(facts.seconds - facts.epoch_began, 1e-9),
