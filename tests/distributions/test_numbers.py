@@ -8,16 +8,15 @@ from torch import nn
 
 from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.discretized import DiscretizedLogisticMixture
+from vaekit.distributions.likelihood import bounded, without_gaps
 from vaekit.distributions.likelihoods import (
     BernoulliLikelihood,
     DiscretizedLogisticLikelihood,
     GaussianLikelihood,
-    ProductLikelihood,
     ScaledBernoulli,
-    WideNegativeBinomial,
-    bounded,
-    without_gaps,
 )
+from vaekit.distributions.negative_binomial import WideNegativeBinomial
+from vaekit.distributions.product import ProductLikelihood
 
 
 @pytest.mark.parametrize("count", [0, 1, 30, 1000, 100_000, 3_000_000])

@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vaekit.distributions.likelihoods import LIKELIHOODS, Likelihood, ProductLikelihood
+from vaekit.distributions.likelihood import Likelihood
+from vaekit.distributions.likelihoods import LIKELIHOODS
+from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.build import MODELS
 
 D = 3  # values in a row

@@ -1,1 +1,1 @@
-"""."""
+"""Readers, writers, the schema and its fields, batches: the ground floor."""

@@ -66,7 +66,6 @@ class Field:
     """
 
     kind: ClassVar[str]
-    summary: ClassVar[str]
     name: str
     shape: tuple[int, ...] = ()
     dtype: str = "float64"
@@ -211,7 +210,6 @@ class Binary(Field):
     """Zeros and ones."""
 
     kind: ClassVar[str] = "binary"
-    summary: ClassVar[str] = "two values, 0 and 1"
 
     @property
     def code_dtype(self) -> type[np.generic]:
@@ -236,7 +234,6 @@ class Levels(Field):
     """
 
     kind: ClassVar[str] = "levels"
-    summary: ClassVar[str] = "equally spaced values between two ends"
     first: int = 0
     numerator: int = 1
     denominator: int = 1
@@ -290,7 +287,6 @@ class Count(Field):
     """Whole numbers from zero on, without an upper end."""
 
     kind: ClassVar[str] = "count"
-    summary: ClassVar[str] = "whole numbers from 0 on"
 
     @property
     def code_dtype(self) -> type[np.generic]:
@@ -311,7 +307,6 @@ class Unit(Field):
     """Real numbers between zero and one."""
 
     kind: ClassVar[str] = "unit"
-    summary: ClassVar[str] = "real numbers in [0, 1]"
 
     @property
     def stated_range(self) -> str:
@@ -330,7 +325,6 @@ class Real(Field):
     """Real numbers, standardised inside and answered in the user's units."""
 
     kind: ClassVar[str] = "real"
-    summary: ClassVar[str] = "real numbers"
     loc: Any = 0.0  # float, or ndarray of shape `shape`
     scale: Any = 1.0  # float, or ndarray of shape `shape`
 
@@ -353,7 +347,6 @@ class Integer(Real):
     """Whole numbers without ends, each carrying the mass of its cell (x - 1/2, x + 1/2)."""
 
     kind: ClassVar[str] = "integer"
-    summary: ClassVar[str] = "whole numbers"
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return (raw != np.rint(raw)) & ~gaps if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
@@ -370,7 +363,6 @@ class Categorical(Field):
     """One of a list of categories."""
 
     kind: ClassVar[str] = "categorical"
-    summary: ClassVar[str] = "one of a list of categories"
     categories: tuple[Any, ...] = ()
 
     @property
@@ -425,7 +417,6 @@ class Constant(Field):
     """A column that always holds one value: kept, answered exactly, and not modelled."""
 
     kind: ClassVar[str] = "constant"
-    summary: ClassVar[str] = "one value, kept and not modelled"
     value: Any = 0
 
     @property

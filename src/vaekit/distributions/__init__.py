@@ -1,1 +1,1 @@
-"""."""
+"""Likelihoods, priors, posteriors and divergences: densities only."""

@@ -1,14 +1,9 @@
-"""Likelihoods p(x | z): modules that turn a decoder's output into a distribution over codes.
-
-Every likelihood reads parameters of shape [n, P, *event_shape] and returns a distribution of batch shape [n,
-*event_shape] whose `log_prob` is in nats, elementwise: the model sums over dimensions. Codes are those of
-`vaekit.data.fields`; densities of standardised reals are answered per unit of the user's data (`log_unit`).
-"""
+"""The likelihoods by name, and the families of one file's length: Bernoulli, logistic, Gaussian, categorical."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +13,6 @@ from torch.distributions import (
     Bernoulli,
     Categorical,
     Distribution,
-    NegativeBinomial,
     Normal,
     StudentT,
 )
@@ -27,91 +21,10 @@ from torch.types import _size
 from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.discretized import DiscretizedLogisticMixture
 from vaekit.distributions.elementwise import sigmoid, softplus
+from vaekit.distributions.likelihood import Likelihood, bounded
+from vaekit.distributions.negative_binomial import NegativeBinomialLikelihood
 
 LOGISTIC_STD = math.pi / math.sqrt(3)  # the standard deviation of a logistic of scale 1
-
-
-def bounded(x: Tensor, low: float, high: float) -> Tensor:
-    """Return x bent smoothly into (low, high): the identity well inside, and never without a gradient.
-
-    Examples
-    --------
-    >>> bounded(torch.tensor([-100.0, 0.0, 100.0]), -8, 8)
-    tensor([-8.,  0.,  8.])
-    """
-    return high - softplus(high - (low + softplus(x - low)))
-
-
-def without_gaps(codes: Tensor) -> Tensor:
-    """Return codes [n, ...] with each gap filled by an observed value of its own place, taken in turn: same moments.
-
-    Examples
-    --------
-    >>> without_gaps(torch.tensor([[1.0], [torch.nan], [3.0], [torch.nan]]))[:, 0]
-    tensor([1., 3., 1., 3.])
-    """
-    gaps = codes.isnan()
-    if not gaps.any():
-        return codes
-    observed_first = codes.gather(0, gaps.int().argsort(dim=0, stable=True))
-    rank = torch.arange(len(codes), device=codes.device).view(-1, *[1] * (codes.dim() - 1))
-    turn = rank % (~gaps).sum(0).clamp_min(1)
-    return observed_first.gather(0, turn).nan_to_num()  # a place without any value is all 0
-
-
-class Likelihood(nn.Module):
-    """p(x | parameters), the base of all.
-
-    Parameters
-    ----------
-    event_shape : sequence of int
-        The shape of one row of codes.
-    unit : float or Tensor of shape event_shape
-        How many of the user's units one unit of a code is; the log-density answers per unit of the user's.
-    """
-
-    n_parameters: int = 1  # P
-    density: bool = False  # whether log_prob is of a density, not of a probability
-    has_gaps: bool = False  # whether codes may hold NaN, which then score 0
-    log_unit: Tensor
-
-    def __init__(self, event_shape: Sequence[int], unit: Any = 1.0) -> None:
-        super().__init__()
-        self.event_shape = torch.Size(event_shape)
-        unit = torch.as_tensor(unit, dtype=torch.float32).expand(self.event_shape)
-        self.register_buffer("log_unit", unit.log().clone(), persistent=False)
-
-    @property
-    def parameter_shape(self) -> tuple[int, ...]:
-        """The shape of one row of parameters: (P, *event_shape)."""
-        return (self.n_parameters, *self.event_shape)
-
-    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
-        """Return p(x | parameters), batch shape [n, *event_shape], from parameters [n, *parameter_shape]."""
-        raise NotImplementedError
-
-    def initial(self, codes: Tensor) -> Tensor:
-        """Return the parameters that fit codes [n, *event_shape] best without a latent: the decoder's first bias."""
-        return self._initial(without_gaps(codes))
-
-    @torch.no_grad()
-    def prepare(self, codes: Tensor) -> None:
-        """Set what the likelihood learns beside the decoder's output to what fits codes best without a latent."""
-        self._prepare(without_gaps(codes))
-
-    def _initial(self, codes: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _prepare(self, codes: Tensor) -> None:
-        pass
-
-    def exposure(self, codes: Tensor) -> Tensor | None:
-        """Return what p(x | z) must know of a row beside z, [n]: its total for relative counts, None for all others."""
-        return None
-
-    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
-        """Return what is observed of codes, float32: themselves, but for grey levels read as probabilities."""
-        return codes.float()
 
 
 class BernoulliLikelihood(Likelihood):
@@ -254,6 +167,7 @@ class GaussianLikelihood(Likelihood):
     """
 
     density = True
+
     mse: Tensor
 
     def __init__(self, event_shape: Sequence[int], unit: Any = 1.0, scale: str = "learned") -> None:
@@ -333,67 +247,6 @@ class StudentTLikelihood(Likelihood):
         self.log_scale.copy_((1.4826 * deviation).clamp_min(1e-3).log())
 
 
-class NegativeBinomialLikelihood(Likelihood):
-    """Counts with mean μ and variance μ + μ²/r, r learned for each dimension.
-
-    Parameters
-    ----------
-    event_shape : sequence of int
-    library : bool
-        Whether μ is a share of the row's total (its library size): μ = total · softmax(parameters), as for sequencing
-        counts (Lopez et al., 2018, scVI, doi:10.1038/s41592-018-0229-2); else μ = exp(parameters).
-    """
-
-    def __init__(self, event_shape: Sequence[int], *, library: bool = False) -> None:
-        super().__init__(event_shape)
-        self.library = library
-        self.log_r = nn.Parameter(torch.zeros(self.event_shape))
-        self.register_buffer("typical_exposure", torch.ones(()))
-        self.typical_exposure: Tensor
-
-    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
-        """Return p(x | parameters, exposure), batch shape [n, *event_shape]; without an exposure [n], a typical one."""
-        h = parameters[:, 0]  # [n, *event]
-        log_mean = self._share(h, exposure) if self.library else bounded(h, -15, 15)
-        log_r = bounded(self.log_r, -10, 10)
-        return WideNegativeBinomial(log_r.exp().expand_as(h), logits=log_mean - log_r, validate_args=False)
-
-    def exposure(self, codes: Tensor) -> Tensor | None:
-        """Return the totals of rows, [n], or None where the mean does not depend on them."""
-        return codes.float().flatten(1).nansum(1).clamp_min(1) if self.library else None
-
-    def _initial(self, codes: Tensor) -> Tensor:
-        """Return the logarithm of the mean."""
-        return torch.log(codes.float().mean(0) + 0.5 / len(codes))[None]
-
-    def _prepare(self, codes: Tensor) -> None:
-        """Set r to the moments' estimate, and the typical exposure."""
-        codes = codes.float()
-        mean, var = codes.mean(0), codes.var(0)
-        self.log_r.copy_((mean.square() / (var - mean).clamp_min(0.1 * mean + 1e-3)).clamp(1e-3, 1e3).log())
-        self.typical_exposure.copy_(codes.flatten(1).sum(1).median().clamp_min(1))
-
-    def _share(self, h: Tensor, exposure: Tensor | None) -> Tensor:
-        total = self.typical_exposure.expand(len(h)) if exposure is None else exposure
-        log_share = h.flatten(1).log_softmax(1).view_as(h)
-        return log_share + total.log().view(-1, *[1] * (h.dim() - 1))
-
-
-class WideNegativeBinomial(NegativeBinomial):
-    """A negative binomial whose log-probability is computed in float64, where the device has it.
-
-    The logarithms of gamma functions of large counts lose whole nats in float32. Their gradients do not, so training
-    stays in float32, which is twice as fast.
-    """
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return log P(value) in nats, elementwise."""
-        if self.logits.requires_grad or value.device.type == "mps":
-            return super().log_prob(value)
-        r, logits = self.total_count.double(), self.logits.double()
-        return NegativeBinomial(r, logits=logits, validate_args=False).log_prob(value.double()).to(value.dtype)
-
-
 class CategoricalLikelihood(Likelihood):
     """P(x = k) = softmax(parameters)_k."""
 
@@ -422,94 +275,6 @@ class Categories(Categorical):
     def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
         """Return draws of indices as floats."""
         return super().sample(sample_shape).float()
-
-
-class ProductLikelihood(Likelihood):
-    """Π over groups of columns, each with a likelihood of its own; the decoder's output is cut among them.
-
-    Parameters
-    ----------
-    parts : sequence of (Likelihood, list of int)
-        A likelihood and the columns it is for; a column in no part is constant and scores 0.
-    n_columns : int
-    """
-
-    def __init__(self, parts: Sequence[tuple[Likelihood, list[int]]], n_columns: int) -> None:
-        super().__init__((n_columns,))
-        self.parts = nn.ModuleList(part for part, _ in parts)
-        self.columns = [columns for _, columns in parts]
-        self.density = any(part.density for part, _ in parts)
-        for part, columns in parts:
-            self.log_unit[columns] = part.log_unit
-        self.shapes = [part.parameter_shape for part, _ in parts]
-        self.widths = [math.prod(shape) for shape in self.shapes]
-
-    @property
-    def parameter_shape(self) -> tuple[int, ...]:
-        """The shape of one row of parameters: (all parts' together,)."""
-        return (sum(self.widths),)
-
-    def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
-        """Return p(x | parameters), batch shape [n, n_columns]."""
-        pieces = parameters.split(self.widths, dim=1)
-        parts = [
-            part(piece.reshape(-1, *shape), exposure)
-            for part, piece, shape in zip(self.parts, pieces, self.shapes, strict=True)
-        ]
-        return Product(parts, self.columns, self.event_shape[0])
-
-    def exposure(self, codes: Tensor) -> Tensor | None:
-        """Return what the one part of relative counts must know, [n], or None where there is no such part."""
-        found = [part.exposure(codes[:, columns]) for part, columns in self._pairs()]
-        return next((exposure for exposure in found if exposure is not None), None)
-
-    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
-        """Return what each part observes of its columns, float32."""
-        seen = codes.float().clone()
-        for part, columns in self._pairs():
-            seen[:, columns] = part.observe(codes[:, columns], uniform)
-        return seen
-
-    def _initial(self, codes: Tensor) -> Tensor:
-        """Return each part's initial parameters, one after the other."""
-        return torch.cat([part.initial(codes[:, columns]).flatten() for part, columns in self._pairs()])
-
-    def _prepare(self, codes: Tensor) -> None:
-        """Prepare each part."""
-        for part, columns in self._pairs():
-            part.prepare(codes[:, columns])
-
-    def _pairs(self) -> Iterator[tuple[Likelihood, list[int]]]:
-        return zip(self.parts, self.columns, strict=True)  # type: ignore[arg-type]
-
-
-class Product(Distribution):
-    """Independent columns, each group under a distribution of its own."""
-
-    arg_constraints: dict[str, Any] = {}
-
-    def __init__(self, parts: list[Distribution], columns: list[list[int]], n_columns: int) -> None:
-        self.parts, self.columns, self.n_columns = parts, columns, n_columns
-        super().__init__(torch.Size((parts[0].batch_shape[0], n_columns)), validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return log p(value) in nats, [n, n_columns]."""
-        return self._gather([part.log_prob(value[:, c]) for part, c in zip(self.parts, self.columns, strict=True)])
-
-    @property
-    def mean(self) -> Tensor:
-        """E[x], the mode of categories: [n, n_columns]."""
-        return self._gather([part.mean for part in self.parts])
-
-    def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
-        """Return draws, [*sample_shape, n, n_columns]."""
-        return self._gather([part.sample(sample_shape) for part in self.parts])
-
-    def _gather(self, pieces: list[Tensor]) -> Tensor:
-        order = [c for columns in self.columns for c in columns]
-        joined = torch.cat(pieces, -1)
-        out = joined.new_zeros((*joined.shape[:-1], self.n_columns))
-        return out.index_copy(-1, torch.as_tensor(order, device=joined.device), joined)
 
 
 LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {

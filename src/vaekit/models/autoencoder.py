@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.distributions.divergences import kl_divergence
-from vaekit.distributions.likelihoods import Likelihood
+from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.posteriors import DiagonalNormal
 from vaekit.distributions.priors import GaussianMixture
 from vaekit.models.base import LatentModel

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from vaekit.distributions.likelihoods import Likelihood
+from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.posteriors import Reparametrised
 from vaekit.distributions.priors import Prior
 from vaekit.errors import DataError

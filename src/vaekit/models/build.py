@@ -12,8 +12,10 @@ from torch import nn
 
 from vaekit.data.fields import Categorical, Field, Integer, Levels, Real
 from vaekit.data.schema import Schema
-from vaekit.distributions.likelihoods import LIKELIHOODS, Likelihood, ProductLikelihood
+from vaekit.distributions.likelihood import Likelihood
+from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.distributions.priors import PRIORS
+from vaekit.distributions.product import ProductLikelihood
 from vaekit.errors import ParameterError
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel

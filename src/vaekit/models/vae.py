@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vaekit.distributions.likelihoods import Likelihood, bounded
+from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.posteriors import DiagonalNormal
 from vaekit.distributions.priors import Prior
 from vaekit.models.base import LatentModel

@@ -1,1 +1,1 @@
-"""."""
+"""Bodies without losses."""

@@ -1,1 +1,1 @@
-"""."""
+"""Files of tensors and models."""

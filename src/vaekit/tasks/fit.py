@@ -101,7 +101,7 @@ def fit(
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
-    for words in stated_choices(schema, architecture, settings):
+    for words in stated_choices(schema, architecture, settings, density=model.observation.density):
         _tell(listeners, words)
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     without_latent = without_latent_nats(model, valid, settings.seed)
@@ -203,7 +203,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     )
 
 
-def stated_choices(schema: Schema, architecture: Architecture, settings: Settings) -> list[str]:
+def stated_choices(schema: Schema, architecture: Architecture, settings: Settings, *, density: bool) -> list[str]:
     """Return what was chosen, and what the numbers to come mean, in words."""
     chosen: dict[str, list[str]] = {}
     for field, name in zip(schema.fields, architecture.likelihoods, strict=True):
@@ -217,7 +217,8 @@ def stated_choices(schema: Schema, architecture: Architecture, settings: Setting
     budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
     return [
         str(schema),
-        f"{likelihoods}; numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}",
+        f"{likelihoods}; numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}"
+        + ("; real numbers have densities, which may exceed 1" if density else ""),
         f"{architecture.model}, {architecture.network} {'-'.join(map(str, architecture.hidden))}, "
         f"{architecture.latent_dim} latent units, {architecture.prior} prior; "
         f"{budget}, batches of {settings.batch_size}, "

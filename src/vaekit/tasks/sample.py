@@ -10,6 +10,7 @@ from vaekit.data.batches import seed_of
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.tiles import TILE
+from vaekit.training.precision import own_randomness
 
 
 @torch.no_grad()
@@ -37,8 +38,7 @@ def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> A
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
     model = fitted.model.eval()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, 5))
+    with own_randomness(seed_of(seed, 5)):
         z = model.prior.sample(n, temperature)  # [n, d]
         rows = [_rows(fitted, tile) for tile in z.split(TILE)]
     return fitted.schema.decode(torch.cat(rows).cpu().numpy())

@@ -9,6 +9,7 @@ from vaekit.data.batches import seed_of
 from vaekit.distributions.divergences import kl_by_unit
 from vaekit.models.base import LatentModel, observed_log_prob
 from vaekit.objectives import OBJECTIVES
+from vaekit.training.precision import own_randomness
 
 ACTIVE_VARIANCE = 0.01  # a unit is active if its posterior mean varies more than this (Burda et al., 2016, section 5)
 
@@ -31,8 +32,7 @@ def unit_activity(model: LatentModel, rows: Tensor) -> tuple[Tensor, Tensor | No
 def mean_bound_nats(model: LatentModel, objective: str, rows: Tensor, seed: int) -> float:
     """Return the mean bound of rows in nats, with fixed noise, leaving torch's random numbers as they were."""
     model.eval()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed_of(seed, 4))
+    with own_randomness(seed_of(seed, 4)):
         observe = model.observation.observe
         return float(torch.cat([OBJECTIVES[objective](model, observe(x)).elbo for x in rows.split(1024)]).mean())
 
@@ -44,8 +44,7 @@ def without_latent_nats(model: LatentModel, held_out: Tensor, seed: int) -> floa
     That is the model's own likelihood at the bias it was prepared with, so this is asked before training.
     """
     likelihood, bias = model.observation, model.decoder.bias
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed_of(seed, 4))
+    with own_randomness(seed_of(seed, 4)):
         x = likelihood.observe(held_out)
     p = likelihood(bias.expand(len(x), *bias.shape), likelihood.exposure(x))
     return float(observed_log_prob(p, x, likelihood).mean())

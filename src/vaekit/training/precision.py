@@ -75,11 +75,19 @@ def reseed(device: str, seed: int) -> None:
 
 
 @contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Give the block torch's global random numbers to itself, seeded, and put them back as they were."""
+    n_devices = torch.cuda.device_count()
+    with torch.random.fork_rng(devices=range(n_devices)):
+        reseed("cuda" if n_devices else "cpu", seed)
+        yield
+
+
+@contextmanager
 def own_randomness_and_threads(seed: int, threads: int) -> Iterator[None]:
     """Give the block torch's global random numbers and threads to itself, and put both back as they were."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.default_generator.manual_seed(seed)
+    with own_randomness(seed):
         torch.set_num_threads(threads)
         try:
             yield
