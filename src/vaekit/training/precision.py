@@ -23,16 +23,14 @@ def choose_device(asked: str = "auto") -> str:
 
 
 def choose_precision(asked: str, device: str, model: nn.Module) -> str:
-    """Return "bfloat16" where it is faster: on GPUs, and on processors with bf16 instructions for wide linear layers.
+    """Return "bfloat16" where it is faster: on GPUs, and on processors with bf16 instructions for wide layers.
 
-    Narrow layers and convolutions are slower in it on processors: benchmarks/precision.py measures both.
+    Narrow layers gain nothing: benchmarks/precision.py measures both.
     """
     if asked != "auto":
         return asked
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    if has_convolution(model):
-        return "float32"
     widest = max((p.numel() for p in model.parameters() if p.dim() > 1), default=0)
     return "bfloat16" if device == "cpu" and has_fast_bfloat16() and widest >= 100_000 else "float32"
 
