@@ -374,7 +374,9 @@ class Categorical(Field):
     def stated_range(self) -> str:
         """The values the field may take, as people read them."""
         shown = ", ".join(str(c) for c in self.categories[:4])
-        return shown + (f", ... {len(self.categories)} in all" if len(self.categories) > 4 else "")
+        if len(shown) > 40:
+            shown = shown[:39] + "…"
+        return shown + (f", {len(self.categories)} in all" if len(self.categories) > 4 else "")
 
     def _comparable(self, raw: Array) -> Array:
         return raw

@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit.distributions.divergences import kl_divergence
-from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.posteriors import DiagonalNormal
-from vaekit.distributions.priors import GaussianMixture
-from vaekit.models.base import LatentModel
-from vaekit.models.decoder import Decoder, output_size
-from vaekit.models.inputs import BlockInputs, TableInputs
+from vaekit.models.encoder_decoder import EncoderDecoder
 
 
-class Autoencoder(LatentModel):
+class Autoencoder(EncoderDecoder):
     r"""z = f(x), trained on log p(x | f(x)) alone; then p(z) is a mixture of Gaussians fitted on the codes.
 
     A density on the codes lets it sample (Ghosh et al., 2020, section 4, arXiv:1903.12436). Its posterior is taken to
     be N(z; f(x), w² diag v), v the variances of the codes and w the one width that gives the highest bound on
     training rows, so that scores and bounds mean for this model what they mean for any other.
-
-    Parameters
-    ----------
-    inputs : module
-        From codes to what the encoder reads; has a `shape`.
-    encoder : nn.Module
-        From inputs to features [n, ...].
-    decoder : nn.Module
-        From codes z [n, latent_dim] to features or parameters.
-    prior : GaussianMixture
-    observation : Likelihood
     """
 
     default_objective = "reconstruction"
     width: Tensor
 
-    def __init__(
-        self,
-        inputs: BlockInputs | TableInputs,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: GaussianMixture,
-        observation: Likelihood,
-    ) -> None:
-        super().__init__(prior, observation)
-        self.inputs, self.encoder = inputs, encoder
-        self.head = nn.Linear(output_size(encoder, inputs.shape), prior.latent_dim)
-        self.decoder = Decoder(decoder, prior.latent_dim, observation.parameter_shape)
-        self.register_buffer("width", torch.full((prior.latent_dim,), 1e-3))
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.register_buffer("width", torch.full((self.latent_dim,), 1e-3))
 
     def _posterior(self, x: Tensor) -> DiagonalNormal:
-        loc = self.head(self.encoder(self.inputs(x)).flatten(1)).float()  # [n, d]
+        loc = self._statistics(x)  # [n, d]
         return DiagonalNormal(loc, self.width.expand_as(loc))
-
-    def _decode(self, z: Tensor) -> Tensor:
-        return self.decoder(z)
-
-    def prepare(self, codes: Tensor) -> None:
-        """Make it the best model without a latent."""
-        self.observation.prepare(codes)
-        with torch.no_grad():
-            self.decoder.bias.copy_(self.observation.initial(codes))
 
     def finish(self, codes: Tensor, seed: int) -> None:
         """Fit the mixture on the codes' means, then the posterior's width."""
