@@ -3,12 +3,16 @@
 import dataclasses
 import io
 import json
+import re
 import sys
 
+import numpy as np
 import pytest
 
+import vaekit
 from vaekit.errors import MissingExtraError
 from vaekit.training.progress import (
+    Advanced,
     Bar,
     Ended,
     EpochEnded,
@@ -19,6 +23,7 @@ from vaekit.training.progress import (
     RolledBack,
     TensorBoard,
     sentence,
+    short,
 )
 
 
@@ -114,3 +119,18 @@ def test_without_tensorboard_the_install_line_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'vaekit\[tensorboard\]'"):
         TensorBoard(tmp_path)
+
+
+def test_a_long_epoch_is_told_while_it_lasts(monkeypatch):
+    monkeypatch.setattr("vaekit.training.loop.ROUND_STEPS", 2)
+    heard: list[object] = []
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    vaekit.VAE(1, epochs=2, hidden=(4,), batch_size=10).fit(rows, listeners=(heard.append,))
+    told = [event for event in heard if isinstance(event, Advanced)]
+    assert [event.epoch for event in told] == [1, 1, 2, 2]
+    assert [event.progress for event in told] == sorted(event.progress for event in told)
+    stream = io.StringIO()
+    lines = Lines(stream, every=0.0)
+    lines(told[0])
+    assert re.fullmatch(r"epoch 1/2, \d+% of the run  elbo \S+ nats  [\d,]+ rows/s  .* left\n", stream.getvalue())
+    assert len(short(told[0])) <= 68

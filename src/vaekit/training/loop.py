@@ -20,7 +20,7 @@ from vaekit.models.base import LatentModel
 from vaekit.objectives import OBJECTIVES
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.precision import own_randomness_and_threads, reseed
-from vaekit.training.progress import Ended, EpochEnded, History, Listener, Note, RolledBack
+from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
 
@@ -116,6 +116,8 @@ class Run:
         facts.seconds = time.monotonic() - self.clock
         if facts.step >= len(self.batches) or self.progress() >= 1:
             self._end_epoch()
+        else:
+            self._tell(self._advanced())
         if self.checkpoint and not facts.reason and self.checkpoint.is_due():
             self.checkpoint.write(self.tensors(), vars(facts))
 
@@ -143,6 +145,18 @@ class Run:
             self.sums += torch.stack([s.detach().to(self.sums.dtype) for s in sums])
 
     # -- the ends of rounds and epochs -----------------------------------------------------------------------------
+
+    def _advanced(self) -> Advanced:
+        """Return how far a long epoch is."""
+        facts, (rows, reconstruction, kl, _) = self.facts, self.sums.tolist()
+        return Advanced(
+            epoch=facts.epoch + 1,
+            epochs=0 if self.settings.seconds else self.settings.epochs,
+            progress=self.progress(),
+            seconds=facts.seconds,
+            elbo_nats=(reconstruction - kl) / rows,
+            rows_per_second=rows / max(facts.seconds - facts.epoch_began, 1e-9),
+        )
 
     def _end_epoch(self) -> None:
         facts = self.facts
@@ -257,7 +271,7 @@ class Run:
         device = torch.device(self.settings.device).type
         return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
-    def _tell(self, event: Note | EpochEnded | RolledBack | Ended) -> None:
+    def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
 

@@ -23,6 +23,18 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Advanced:
+    """Some steps of a long epoch are done; nats are per row, since the epoch began."""
+
+    epoch: int
+    epochs: int
+    progress: float
+    seconds: float
+    elbo_nats: float
+    rows_per_second: float
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """One pass over the rows is done; nats are per row, the bound on held-out rows is of the averaged weights."""
 
@@ -38,11 +50,6 @@ class EpochEnded:
     kl_weight: float
     learning_rate: float
     rows_per_second: float
-
-    @property
-    def seconds_left(self) -> float:
-        """The time the rest of the run should take."""
-        return self.seconds * (1 - self.progress) / max(self.progress, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Ended:
     seconds: float
 
 
-Event = Note | EpochEnded | RolledBack | Ended
+Event = Note | Advanced | EpochEnded | RolledBack | Ended
 Listener = Callable[[Event], None]
 
 
@@ -94,13 +101,13 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         """Say an event, or keep it for when the run ends."""
-        if isinstance(event, EpochEnded) and time.monotonic() - self.said_at < self.every:
-            self.unsaid = event
+        if isinstance(event, Advanced | EpochEnded) and time.monotonic() - self.said_at < self.every:
+            self.unsaid = event if isinstance(event, EpochEnded) else self.unsaid
             return
         if isinstance(event, Ended) and self.unsaid is not None:
             self._say(sentence(self.unsaid))
         self._say(sentence(event))
-        if isinstance(event, EpochEnded):
+        if isinstance(event, Advanced | EpochEnded):
             self.said_at, self.unsaid = time.monotonic(), None
 
     def _say(self, words: str) -> None:
@@ -119,7 +126,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
-        if isinstance(event, EpochEnded):
+        if isinstance(event, Advanced | EpochEnded):
             self.progress.start()
             self.progress.update(self.task, completed=event.progress, description=short(event))
             return
@@ -219,20 +226,36 @@ def sentence(event: Event) -> str:
         )
     if isinstance(event, Ended):
         return f"{event.reason} after {duration(event.seconds)}"
+    if isinstance(event, Advanced):
+        return (
+            f"epoch {_count(event)}, {event.progress:.0%} of the run  elbo {event.elbo_nats:.2f} nats  "
+            f"{event.rows_per_second:,.0f} rows/s  {seconds_left(event)} left"
+        )
     return (
-        f"epoch {event.epoch}{f'/{event.epochs}' if event.epochs else ''}  elbo {event.elbo_nats:.2f}  "
+        f"epoch {_count(event)}  elbo {event.elbo_nats:.2f}  "
         f"held-out {event.valid_elbo_nats:.2f} nats ({event.valid_bits_per_dim:.4f} bits/dim)  kl {event.kl_nats:.2f}  "
-        f"{event.rows_per_second:,.0f} rows/s  {duration(event.seconds_left)} left"
+        f"{event.rows_per_second:,.0f} rows/s  {seconds_left(event)} left"
     )
 
 
-def short(event: EpochEnded) -> str:
+def short(event: Advanced | EpochEnded) -> str:
     """Return an epoch in at most 68 characters, for a terminal of 80."""
-    epoch = f"{event.epoch}/{event.epochs}" if event.epochs else str(event.epoch)
+    if isinstance(event, Advanced):
+        speed = f"{event.rows_per_second:,.0f}/s"
+        return f"epoch {_count(event)} {event.elbo_nats:.2f} nats {speed} {seconds_left(event)} left"
     return (
-        f"epoch {epoch} {event.valid_elbo_nats:.2f} nats {event.valid_bits_per_dim:.3f} b/d "
-        f"kl {event.kl_nats:.1f} {event.rows_per_second:,.0f}/s {duration(event.seconds_left)} left"
+        f"epoch {_count(event)} {event.valid_elbo_nats:.2f} nats {event.valid_bits_per_dim:.3f} b/d "
+        f"kl {event.kl_nats:.1f} {event.rows_per_second:,.0f}/s {seconds_left(event)} left"
     )
+
+
+def seconds_left(event: Advanced | EpochEnded) -> str:
+    """Return the time the rest of the run should take, in words."""
+    return duration(event.seconds * (1 - event.progress) / max(event.progress, 1e-9))
+
+
+def _count(event: Advanced | EpochEnded) -> str:
+    return f"{event.epoch}/{event.epochs}" if event.epochs else str(event.epoch)
 
 
 def duration(seconds: float) -> str:
