@@ -321,3 +321,11 @@ def test_what_was_chosen_is_told_before_the_first_epoch():
     assert [type(e) for e in heard] == [Note, Note, Note, EpochEnded, Ended]
     assert "60 rows were looked at" in heard[0].sentence
     assert "gaussian" in heard[1].sentence
+
+
+def test_the_recorded_bound_of_an_autoencoder_is_a_bound():
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    heard = []
+    fitted = vaekit.Autoencoder(1, epochs=3, hidden=(8,)).fit(rows, listeners=(heard.append,))
+    trained_on = max(event.valid_elbo_nats for event in epochs_of(heard))
+    assert fitted.fitted_.record["metrics"]["valid_elbo_nats"] < trained_on - 0.01  # which left out the KL

@@ -8,7 +8,7 @@ from torch import Tensor
 from vaekit.data.batches import seed_of
 from vaekit.distributions.divergences import kl_by_unit
 from vaekit.models.base import LatentModel, observed_log_prob
-from vaekit.objectives import OBJECTIVES
+from vaekit.objectives import elbo
 from vaekit.training.precision import own_randomness
 
 ACTIVE_VARIANCE = 0.01  # a unit is active if its posterior mean varies more than this (Burda et al., 2016, section 5)
@@ -29,12 +29,15 @@ def unit_activity(model: LatentModel, rows: Tensor) -> tuple[Tensor, Tensor | No
 
 
 @torch.no_grad()
-def mean_bound_nats(model: LatentModel, objective: str, rows: Tensor, seed: int) -> float:
-    """Return the mean bound of rows in nats, with fixed noise, leaving torch's random numbers as they were."""
+def mean_elbo_nats(model: LatentModel, rows: Tensor, seed: int) -> float:
+    """Return the mean ELBO of rows in nats, whatever the model was trained on.
+
+    The noise is fixed, and torch's own random numbers are left as they were.
+    """
     model.eval()
     with own_randomness(seed_of(seed, 4)):
         observe = model.observation.observe
-        return float(torch.cat([OBJECTIVES[objective](model, observe(x)).elbo for x in rows.split(1024)]).mean())
+        return float(torch.cat([elbo(model, observe(x)).elbo for x in rows.split(1024)]).mean())
 
 
 @torch.no_grad()
