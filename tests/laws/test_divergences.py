@@ -9,7 +9,7 @@ from torch.distributions import kl_divergence as reference
 
 from vaekit.distributions.divergences import kl_by_unit, kl_divergence
 from vaekit.distributions.posteriors import DiagonalNormal
-from vaekit.distributions.priors import StandardNormal
+from vaekit.priors.normal import StandardNormal
 
 locs = st.floats(-20, 20)
 scales = st.floats(0.01, 8)

@@ -10,7 +10,7 @@ import vaekit
 from vaekit.data.frames import is_frame
 from vaekit.data.rows import n_rows, take_rows
 from vaekit.data.schema import Schema
-from vaekit.distributions.priors import PRIORS
+from vaekit.priors import PRIORS
 from vaekit.errors import DataError
 from vaekit.estimators.vae import ESTIMATORS
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods

@@ -4,7 +4,9 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture as Fitter
 
-from vaekit.distributions.priors import PRIORS, GaussianMixture, Prior, StandardNormal
+from vaekit.priors import PRIORS, Prior
+from vaekit.priors.mixture import GaussianMixture
+from vaekit.priors.normal import StandardNormal
 
 CLUSTERS = torch.tensor([[-2.0, 1.0], [3.0, 0.0], [0.0, -2.0]])
 

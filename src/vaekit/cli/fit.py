@@ -35,13 +35,25 @@ def fit(
     hidden: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the encoder's layers, as in 300,300.")] = "",
     activation: Annotated[str, typer.Option(metavar="NAME", help="gated, relu, tanh, silu or elu.")] = "gated",
     prior: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, normal or mixture (the latter for autoencoders).")
+        str, typer.Option(metavar="NAME", help="p(z): auto, normal, mixture, vamp, flow or autoregressive.")
     ] = "auto",
-    objective: Annotated[str, typer.Option(metavar="NAME", help="auto, elbo or reconstruction.")] = "auto",
+    levels: Annotated[
+        int | None, typer.Option(metavar="N", help="Stochastic layers; the latent units are divided among them.")
+    ] = None,
+    objective: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, elbo, iwae, dreg, miwae, ciwae, piwae or reconstruction.")
+    ] = "auto",
+    draws: Annotated[
+        int | None, typer.Option(metavar="K", help="Draws of z for each row in training; the objective's usual number.")
+    ] = None,
     beta: Annotated[float, typer.Option(metavar="X", help="The weight of the KL.")] = 1.0,
+    free_nats: Annotated[
+        float, typer.Option(metavar="X", help="The KL in nats that each unit may have for nothing (free bits).")
+    ] = 0.0,
     warmup: Annotated[
-        float, typer.Option(metavar="X", help="The share of the run over which the KL's weight rises.")
+        float, typer.Option(metavar="X", help="The share of each cycle over which the KL's weight rises.")
     ] = 0.1,
+    cycles: Annotated[int, typer.Option(metavar="N", help="How often over the run the KL's weight rises.")] = 1,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
@@ -87,9 +99,13 @@ def fit(
         hidden=_wholes("hidden", hidden) or None,
         activation=activation,
         prior=prior,
+        levels=levels,
         objective=objective,
+        draws=draws,
         beta=beta,
+        free_nats=free_nats,
         warmup=warmup,
+        cycles=cycles,
         epochs=epochs,
         time=time,
         batch_size=batch_size,

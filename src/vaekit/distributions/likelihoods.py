@@ -47,7 +47,7 @@ class BernoulliLikelihood(Likelihood):
         """Return codes in {0, top}, top with probability code / top; a gap stays one."""
         codes = codes.float()
         drawn = (uniform(codes) * self.top < codes).float() * self.top
-        return torch.where(codes.isnan(), codes, drawn)
+        return torch.where(codes.isnan(), codes, drawn) if self.has_gaps else drawn
 
 
 class ScaledBernoulli(Bernoulli):

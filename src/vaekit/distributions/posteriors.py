@@ -6,7 +6,7 @@ import math
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -21,11 +21,14 @@ class Reparametrised(Protocol):
     def transport(self, noise: Tensor) -> Tensor:
         """Return the draws that standard normal noise [..., n, d] becomes."""
 
-    def rsample(self) -> Tensor:
-        """Return one draw a row, [n, d]."""
+    def rsample(self, sample_shape: Size = ...) -> Tensor:
+        """Return draws, [*sample_shape, n, d]."""
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log q(z) in nats, [..., n]."""
+
+    def detached(self) -> Reparametrised:
+        """Return the same density as a function of z alone: no gradient reaches its parameters."""
 
 
 class DiagonalNormal:
@@ -60,9 +63,13 @@ class DiagonalNormal:
         """Return loc + scale · noise; noise broadcasts against [n, d]."""
         return self.loc + self.scale * noise
 
-    def rsample(self) -> Tensor:
-        """Return one reparametrised draw a row, [n, d]."""
-        return self.transport(torch.randn_like(self.loc))
+    def rsample(self, sample_shape: Size = torch.Size()) -> Tensor:
+        """Return reparametrised draws, [*sample_shape, n, d]."""
+        return self.transport(torch.randn(*sample_shape, *self.loc.shape, device=self.loc.device))
+
+    def detached(self) -> DiagonalNormal:
+        """Return the same density as a function of z alone."""
+        return DiagonalNormal(self.loc.detach(), self.scale.detach())
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log q(z) in nats, summed over d: [..., n]."""

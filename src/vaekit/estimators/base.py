@@ -22,11 +22,11 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 from vaekit.data.frames import frame_of
 from vaekit.data.readers import read
 from vaekit.distributions.likelihoods import LIKELIHOODS
-from vaekit.distributions.priors import PRIORS
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.networks.mlp import ACTIVATIONS
 from vaekit.objectives import OBJECTIVES
+from vaekit.priors import PRIORS
 from vaekit.storage.model_file import save_model
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
@@ -56,9 +56,13 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "hidden": ["array-like", None],
     "activation": [_one_of("gated", *ACTIVATIONS)],
     "prior": [_one_of("auto", *PRIORS)],
+    "levels": [_POSITIVE_INT, None],
     "objective": [_one_of("auto", *OBJECTIVES)],
+    "draws": [_POSITIVE_INT, None],
     "beta": [Interval(Real, 0, None, closed="left")],
+    "free_nats": [Interval(Real, 0, None, closed="left")],
     "warmup": [Interval(Real, 0, 1, closed="both")],
+    "cycles": [_POSITIVE_INT],
     "epochs": [_POSITIVE_INT, None],
     "time": [str, Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [_POSITIVE_INT, None],

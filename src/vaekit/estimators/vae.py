@@ -26,14 +26,22 @@ PARAMETERS = """
         The widths of the encoder's layers; the decoder mirrors them.
     activation : {"gated", "relu", "tanh", "silu", "elu"}, default="gated"
         What follows each layer.
-    prior : {"auto", "normal", "mixture"}, default="auto"
-        p(z); a mixture is for autoencoders, fitted on their codes.
-    objective : {"auto", "elbo", "reconstruction"}, default="auto"
+    prior : {"auto", "normal", "mixture", "vamp", "flow", "autoregressive"}, default="auto"
+        p(z), learned with the rest; an autoencoder's is a mixture fitted on its codes.
+    levels : int, default=None
+        Stochastic layers of a VAE, among which the latent units are divided; the preset's choice where it is None.
+    objective : {"auto", "elbo", "iwae", "dreg", "miwae", "ciwae", "piwae", "reconstruction"}, default="auto"
         What is maximised.
+    draws : int, default=None
+        Draws of z for each row in training; the objective's usual number where it is None.
     beta : float, default=1.0
         The weight of the KL.
+    free_nats : float, default=0.0
+        The KL that each unit may have for nothing (free bits); of the ELBO alone.
     warmup : float, default=0.1
-        The share of the run over which the KL's weight rises.
+        The share of each cycle over which the KL's weight rises.
+    cycles : int, default=1
+        How often over the run the KL's weight rises.
     epochs : int, default=None
         Passes over the rows.
     time : str or float, default=None
@@ -88,9 +96,13 @@ class _Configured(LatentEstimator):
         hidden: Sequence[int] | None = None,
         activation: str = "gated",
         prior: str = "auto",
+        levels: int | None = None,
         objective: str = "auto",
+        draws: int | None = None,
         beta: float = 1.0,
+        free_nats: float = 0.0,
         warmup: float = 0.1,
+        cycles: int = 1,
         epochs: int | None = None,
         time: str | float | None = None,
         batch_size: int | None = None,
@@ -112,9 +124,13 @@ class _Configured(LatentEstimator):
         self.hidden = hidden
         self.activation = activation
         self.prior = prior
+        self.levels = levels
         self.objective = objective
+        self.draws = draws
         self.beta = beta
+        self.free_nats = free_nats
         self.warmup = warmup
+        self.cycles = cycles
         self.epochs = epochs
         self.time = time
         self.batch_size = batch_size

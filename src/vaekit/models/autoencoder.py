@@ -25,10 +25,11 @@ class Autoencoder(EncoderDecoder):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
+        self.prior.requires_grad_(requires_grad=False)  # it is fitted, not trained
         self.register_buffer("width", torch.full((self.latent_dim,), 1e-3))
 
-    def _posterior(self, x: Tensor) -> DiagonalNormal:
-        loc = self._statistics(x)  # [n, d]
+    def _posterior_of(self, inputs: Tensor) -> DiagonalNormal:
+        loc = self._statistics(inputs)  # [n, d]
         return DiagonalNormal(loc, self.width.expand_as(loc))
 
     def finish(self, codes: Tensor, seed: int) -> None:

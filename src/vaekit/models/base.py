@@ -8,9 +8,9 @@ from torch.distributions import Distribution
 
 from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.posteriors import Reparametrised
-from vaekit.distributions.priors import Prior
 from vaekit.errors import DataError
 from vaekit.models.decoder import Decoder
+from vaekit.priors.base import Prior
 
 
 class LatentModel(nn.Module):
@@ -114,8 +114,8 @@ class LatentModel(nn.Module):
     def prepare(self, codes: Tensor) -> None:
         """Set from the data what is better set than learned, before training."""
 
-    def keep_units(self, units: Tensor) -> None:
-        """Drop all latent units but `units`, where the model can tell those it does not use; else keep all."""
+    def keep_units(self, units: Tensor, centre: Tensor | None = None) -> None:
+        """Drop all latent units but `units`, holding the others at `centre` [d], where a model can; else keep all."""
 
     def finish(self, codes: Tensor, seed: int) -> None:
         """Fit what is fitted after training."""

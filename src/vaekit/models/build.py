@@ -14,15 +14,17 @@ from vaekit.data.fields import Categorical, Field, Integer, Levels, Real
 from vaekit.data.schema import Schema
 from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.likelihoods import LIKELIHOODS
-from vaekit.distributions.priors import PRIORS
 from vaekit.distributions.product import ProductLikelihood
 from vaekit.errors import ParameterError
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
+from vaekit.models.hierarchical import HierarchicalVAE, layer_sizes
 from vaekit.models.inputs import BlockInputs, TableInputs, make_inputs, n_inputs, top_code
 from vaekit.models.vae import VAE
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.mlp import MLP
+from vaekit.priors import PRIORS, Prior
+from vaekit.priors.top_down import TopDownPrior
 
 MODELS: dict[str, type[Any]] = {"vae": VAE, "autoencoder": Autoencoder}
 
@@ -68,7 +70,10 @@ class Architecture:
     hidden : tuple of int
         Widths of the encoder's layers; the decoder mirrors them.
     activation : str
-    prior : {"normal", "mixture"}
+    prior : str
+        A name of `PRIORS`; with several levels, of the top one.
+    levels : int
+        Stochastic layers.
     """
 
     model: str
@@ -78,6 +83,7 @@ class Architecture:
     hidden: tuple[int, ...] = (300, 300)
     activation: str = "gated"
     prior: str = "normal"
+    levels: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the architecture as plain JSON values."""
@@ -116,9 +122,20 @@ def build(
     inputs, observation = make_inputs(schema), make_observation(schema, architecture.likelihoods)
     encoder = encoder or make_encoder(architecture, inputs)
     decoder = decoder or make_decoder(architecture, observation)
-    prior = PRIORS[architecture.prior](architecture.latent_dim)
-    model: LatentModel = MODELS[architecture.model](inputs, encoder, decoder, prior, observation)
+    parts = (inputs, encoder, decoder, make_prior(architecture), observation)
+    if architecture.levels > 1:
+        return HierarchicalVAE(*parts, n_hidden=architecture.hidden[-1], activation=architecture.activation)
+    model: LatentModel = MODELS[architecture.model](*parts)
     return model
+
+
+def make_prior(architecture: Architecture) -> Prior:
+    """Return the prior: one by name, or with several stochastic layers one by name at the top of them."""
+    if architecture.levels == 1:
+        return PRIORS[architecture.prior](architecture.latent_dim)
+    sizes = layer_sizes(architecture.latent_dim, architecture.levels)
+    top = PRIORS[architecture.prior](sizes[0])
+    return TopDownPrior(top, sizes, architecture.hidden[-1:] * 2, architecture.activation)
 
 
 def make_encoder(architecture: Architecture, inputs: BlockInputs | TableInputs) -> nn.Module:

@@ -23,6 +23,7 @@ class Decoder(nn.Module):
     """
 
     units: Tensor
+    centre: Tensor
 
     def __init__(self, body: nn.Module, latent_dim: int, parameter_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -31,13 +32,19 @@ class Decoder(nn.Module):
         self.head = nn.Identity() if n_features == n_parameters else nn.Linear(n_features, n_parameters, bias=False)
         self.bias = nn.Parameter(torch.zeros(parameter_shape))
         self.register_buffer("units", torch.arange(latent_dim))
+        self.register_buffer("centre", torch.zeros(latent_dim))  # where units that were dropped are held
 
     def forward(self, z: Tensor) -> Tensor:
         """Return parameters [n, *parameter_shape] of codes [n, d]."""
-        if len(self.units) < self.width:  # units that were not used are held at their prior mean
-            z = z.new_zeros(len(z), self.width).index_copy(1, self.units, z)
+        if len(self.units) < self.width:
+            z = self.centre.expand(len(z), -1).index_copy(1, self.units, z)
         h = self.head(self.body(z).flatten(1))
         return h.float().view(-1, *self.parameter_shape) + self.bias
+
+    def keep_units(self, units: Tensor, centre: Tensor) -> None:
+        """Read from now on `units` alone, the others held at `centre` [d]."""
+        self.centre.index_copy_(0, self.units, centre)
+        self.units = self.units[units]
 
 
 def output_size(body: nn.Module, in_shape: tuple[int, ...]) -> int:

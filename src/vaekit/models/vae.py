@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vaekit.distributions.likelihood import bounded
 from vaekit.distributions.posteriors import DiagonalNormal
 from vaekit.models.encoder_decoder import EncoderDecoder
+from vaekit.networks.conditional import diagonal_normal
 
 
 class VAE(EncoderDecoder):
@@ -20,18 +20,20 @@ class VAE(EncoderDecoder):
 
     n_statistics = 2
 
-    def _posterior(self, x: Tensor) -> DiagonalNormal:
-        loc, log_scale = self._statistics(x).chunk(2, dim=1)  # each [n, d]
-        return DiagonalNormal(loc, bounded(log_scale, -6, 2).exp())
+    def _posterior_of(self, inputs: Tensor) -> DiagonalNormal:
+        return diagonal_normal(self._statistics(inputs))
 
-    def keep_units(self, units: Tensor) -> None:
-        """Drop all latent units but `units`; the decoder reads the others as zeros, their prior mean."""
+    def keep_units(self, units: Tensor, centre: Tensor | None = None) -> None:
+        """Drop all latent units but `units`, holding the others at `centre` [d], where the prior can do without."""
         d = self.latent_dim
+        centre = torch.zeros(d, device=self.device) if centre is None else centre
+        if not self.prior.keep_units(units, centre):
+            return
         rows = torch.cat([units, units + d])
+        assert self.head is not None
         head = nn.Linear(self.head.in_features, 2 * len(units), device=self.device)
         with torch.no_grad():
             head.weight.copy_(self.head.weight[rows])
             head.bias.copy_(self.head.bias[rows])
         self.head = head
-        self.decoder.units = self.decoder.units[units]
-        self.prior = type(self.prior)(len(units)).to(self.device)
+        self.decoder.keep_units(units, centre)

@@ -14,7 +14,7 @@ from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.tasks.tiles import Tell, in_tiles
-from vaekit.training.measures import ACTIVE_VARIANCE, unit_activity
+from vaekit.training.measures import ACTIVE_VARIANCE, unit_means
 
 
 def evaluate(
@@ -45,7 +45,7 @@ def evaluate(
     """
     rows = fitted.rows(data)
     found = terms(fitted.model, rows, importance_samples, tell)
-    variance, _ = unit_activity(fitted.model, rows)
+    _, variance = unit_means(fitted.model, rows)
     nll = -float(found.log_likelihood.mean())
     figures: dict[str, float | int] = {
         "n": len(rows),

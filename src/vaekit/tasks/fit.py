@@ -27,7 +27,7 @@ from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.diagnosis import diagnose
 from vaekit.training.loop import Run
-from vaekit.training.measures import ACTIVE_VARIANCE, mean_elbo_nats, unit_activity, without_latent_nats
+from vaekit.training.measures import ACTIVE_VARIANCE, mean_elbo_nats, unit_kl_nats, unit_means, without_latent_nats
 from vaekit.training.precision import (
     choose_device,
     choose_precision,
@@ -56,9 +56,13 @@ class Options:
     hidden: Sequence[int] | None = None
     activation: str = "gated"
     prior: str = "auto"
+    levels: int | None = None
     objective: str = "auto"
+    draws: int | None = None
     beta: float = 1.0
+    free_nats: float = 0.0
     warmup: float = 0.1
+    cycles: int = 1
     epochs: int | None = None
     time: str | float | None = None
     batch_size: int | None = None
@@ -138,16 +142,13 @@ def load_rows(data: Any, options: Options) -> tuple[Array, Array, Schema]:
 
 def choose_architecture(options: Options, schema: Schema, codes: Array) -> Architecture:
     """Return the architecture that the options, the preset and the data ask for."""
+    _check_combination(options)
     size = n_inputs(make_inputs(schema))
     own = options.encoder is not None or options.decoder is not None
     network = "custom" if own else presets.default_network(schema) if options.network == "auto" else options.network
     if network == "conv" and not schema.is_picture:
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
-    prior = {"vae": "normal", "autoencoder": "mixture"}[options.model]
-    if options.prior not in ("auto", prior):
-        raise ParameterError(
-            f"The prior of model '{options.model}' is '{prior}'; got '{options.prior}'. Leave prior='auto'."
-        )
+    prior = _prior(options)
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
     return Architecture(
@@ -158,6 +159,7 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
         hidden=tuple(int(width) for width in hidden),
         activation=options.activation,
         prior=prior,
+        levels=options.levels or 1,
     )
 
 
@@ -194,8 +196,11 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         batch_size=batch_size,
         learning_rate=options.learning_rate,
         objective=model.default_objective if options.objective == "auto" else options.objective,
+        draws=options.draws,
         beta=options.beta,
+        free_nats=options.free_nats,
         warmup=options.warmup,
+        cycles=options.cycles,
         seed=options.seed,
         device=device,
         precision=choose_precision(options.precision, device, model),
@@ -230,6 +235,36 @@ def _latent_dim(options: Options, size: int) -> int:
     return presets.default_latent_dim(options.model, size) if options.latent_dim == "auto" else int(options.latent_dim)
 
 
+def _check_combination(options: Options) -> None:
+    """Raise what no setting is wrong with by itself."""
+    levels = options.levels or 1
+    if options.model == "autoencoder" and (levels > 1 or options.prior not in ("auto", "mixture")):
+        raise ParameterError(
+            "An autoencoder has one layer of codes, and its prior is a mixture fitted on them; "
+            f"got prior='{options.prior}', levels={levels}. Leave both, or use a VAE."
+        )
+    if options.prior == "vamp" and levels > 1:
+        raise ParameterError(
+            f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
+            "Use prior='autoregressive', or levels=1."
+        )
+    if options.free_nats and options.objective not in ("auto", "elbo"):
+        raise ParameterError(
+            f"free_nats belongs to the objective 'elbo'; got objective='{options.objective}'. Leave free_nats=0."
+        )
+    if options.latent_dim != "auto" and int(options.latent_dim) < levels:
+        raise ParameterError(
+            f"Each of {levels} stochastic layers needs a latent unit; got latent_dim={options.latent_dim}. "
+            "Ask for more units, or fewer levels."
+        )
+
+
+def _prior(options: Options) -> str:
+    if options.model == "autoencoder":
+        return "mixture"
+    return "autoregressive" if options.prior == "auto" else options.prior
+
+
 def _checkpoint(
     path: str | os.PathLike[str] | None,
     settings: Settings,
@@ -257,11 +292,11 @@ def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool
     train, held_out = run.batches.rows, run.held_out
     with own_randomness_and_threads(settings.seed, settings.threads):
         model.finish(train[spread(len(train), SOME_ROWS)], settings.seed)
-        variance, _ = unit_activity(model, held_out)
+        mean, variance = unit_means(model, held_out)
         n_tried = model.latent_dim
         active = (variance > ACTIVE_VARIANCE).nonzero()[:, 0]
         if keep_active and 0 < len(active) < n_tried:
-            model.keep_units(active)
+            model.keep_units(active, mean)
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
@@ -279,7 +314,8 @@ def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool
 
 def measure(model: LatentModel, train: Tensor, held_out: Tensor, seed: int) -> dict[str, Any]:
     """Return the figures that the diagnosis looks at."""
-    variance, kl = unit_activity(model, held_out)
+    _, variance = unit_means(model, held_out)
+    kl = unit_kl_nats(model, held_out, seed)
     return {
         "latent_dim": model.latent_dim,
         "active_units": int((variance > ACTIVE_VARIANCE).sum()),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from torch import Tensor
 from vaekit.data.batches import Batches, seed_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
-from vaekit.objectives import OBJECTIVES
+from vaekit.objectives import OBJECTIVES, Bound
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.precision import own_randomness_and_threads, reseed
 from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
@@ -25,6 +27,7 @@ from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
 
 ROUND_STEPS = 100  # steps between two looks at whether all numbers are finite
+AVERAGE_EVERY = 4  # steps; the average hardly changes, and a pass over all weights is saved
 PATIENCE = 0.2  # of the run without a better held-out bound ends it
 N_SUMS = 4  # rows, reconstruction, kl, and a number that is finite while all is well
 
@@ -70,7 +73,8 @@ class Run:
     ) -> None:
         self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         self.settings, self.checkpoint = settings, checkpoint
-        self.objective = OBJECTIVES[settings.objective]
+        drawn: dict[str, Any] = {"draws": settings.draws} if settings.draws else {}
+        self.objective: Callable[..., Bound] = partial(OBJECTIVES[settings.objective], **drawn)
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
@@ -81,6 +85,7 @@ class Run:
         self.moving = [k for k, v in self.average.items() if v.is_floating_point()]
         wide = torch.float32 if settings.device == "mps" else torch.float64  # which has no float64
         self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=wide)
+        self.weight = torch.zeros((), device=settings.device)  # of the KL; a tensor, so that compiled steps read it
 
     # -- the loop, one screen --------------------------------------------------------------------------------------
 
@@ -131,18 +136,25 @@ class Run:
         facts, settings = self.facts, self.settings
         reseed(settings.device, seed_of(settings.seed, 2, facts.epoch, facts.step))
         progress = self.progress()
+        self.weight.fill_(kl_weight(progress, settings.warmup, settings.beta, settings.cycles))
         with self._autocast():
-            bound = self.objective(self.model, self.model.observation.observe(x))
-        loss = bound.loss(kl_weight(progress, settings.warmup, settings.beta))
+            loss, sums = self._terms(x, self.weight)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm, foreach=True)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
+        scale = (norm / settings.clip_norm).clamp_min(1.0)
+        self.optimizer.grad_scale = scale  # type: ignore[attr-defined]  # divided by within Adam's one pass
         self.optimizer.param_groups[0]["lr"] = settings.learning_rate * facts.rate_factor * one_cycle(progress)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.sums += torch.cat([sums, (loss.detach() + norm)[None]])
         self._average()
-        with torch.no_grad():
-            sums = (loss.new_tensor(len(x)), bound.reconstruction.sum(), bound.kl.sum(), loss + norm)
-            self.sums += torch.stack([s.detach().to(self.sums.dtype) for s in sums])
+
+    def _terms(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of rows x, and what is summed up: rows, reconstruction, kl."""
+        free = {"free_nats": self.settings.free_nats} if self.settings.free_nats else {}
+        bound = self.objective(self.model, self.model.observation.observe(x), weight, **free)
+        sums = [bound.kl.new_tensor(len(x)), bound.reconstruction.sum(), bound.kl.sum()]
+        return bound.loss, torch.stack(sums).detach()
 
     # -- the ends of rounds and epochs -----------------------------------------------------------------------------
 
@@ -202,7 +214,7 @@ class Run:
         reseed(self.settings.device, seed_of(self.settings.seed, 3))
         with torch.no_grad():
             observe = self.model.observation.observe
-            nats = torch.cat([self.objective(self.model, observe(x)).elbo for x in self.held_out.split(1024)]).mean()
+            nats = torch.cat([self.objective(self.model, observe(x)).value for x in self.held_out.split(1024)]).mean()
         self.model.load_state_dict(own)
         return float(nats)
 
@@ -231,11 +243,13 @@ class Run:
         return min(1.0, max(by_steps, by_clock))
 
     def _average(self) -> None:
-        steps = self.facts.epoch * len(self.batches) + self.facts.step
+        steps = self.facts.epoch * len(self.batches) + self.facts.step + 1
+        if steps % AVERAGE_EVERY:
+            return
         expected = (
             steps / max(self.progress(), 1e-3) if self.settings.seconds else self.settings.epochs * len(self.batches)
         )
-        decay = average_decay(steps, int(expected))
+        decay = average_decay(steps, int(expected)) ** AVERAGE_EVERY
         own = self.model.state_dict()
         torch._foreach_lerp_([self.average[k] for k in self.moving], [own[k] for k in self.moving], 1 - decay)
 

@@ -15,17 +15,23 @@ ACTIVE_VARIANCE = 0.01  # a unit is active if its posterior mean varies more tha
 
 
 @torch.no_grad()
-def unit_activity(model: LatentModel, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return each unit's variance of the posterior mean, and its mean KL in nats where it factorises: [d] each."""
+def unit_means(model: LatentModel, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean over rows of each unit's posterior mean, and its variance: [d] each."""
     model.eval()
-    means, kls = [], []
-    for x in rows.split(1024):
-        q = model.posterior(x)
-        by_unit = kl_by_unit(q, model.prior())
-        means.append(q.mean)
-        kls += [] if by_unit is None else [by_unit]
-    variance = torch.cat(means).var(0, unbiased=False)
-    return variance, torch.cat(kls).mean(0) if kls else None
+    means = torch.cat([model.posterior(x).mean for x in rows.split(1024)])
+    return means.mean(0), means.var(0, unbiased=False)
+
+
+@torch.no_grad()
+def unit_kl_nats(model: LatentModel, rows: Tensor, seed: int) -> Tensor | None:
+    """Return each unit's mean part of the KL in nats, [d], or None where it has no such parts; the noise is fixed."""
+    model.eval()
+    parts = []
+    with own_randomness(seed_of(seed, 4)):
+        for x in rows.split(1024):
+            q = model.posterior(x)
+            parts.append(kl_by_unit(q, model.prior(), q.rsample()))
+    return None if parts[0] is None else torch.cat(parts).mean(0)  # type: ignore[arg-type]
 
 
 @torch.no_grad()

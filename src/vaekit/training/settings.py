@@ -23,16 +23,24 @@ class Settings:
     learning_rate : float
         The peak of the one-cycle schedule.
     objective : str
+    draws : int or None
+        Of z for each row; None for the objective's own number.
     beta : float
         The weight of the KL.
+    free_nats : float
+        The KL each unit may have for nothing; of the ELBO alone.
     warmup : float
-        The share of the run over which the KL's weight rises.
+        The share of each cycle over which the KL's weight rises.
+    cycles : int
+        How often over the run it rises.
     clip_norm : float
         The largest norm of the gradient.
     seed : int
     device : str
     precision : {"float32", "bfloat16"}
     threads : int
+    compiled : bool
+        Whether the step is compiled first.
     """
 
     epochs: int
@@ -40,13 +48,17 @@ class Settings:
     batch_size: int = 128
     learning_rate: float = 2e-3
     objective: str = "elbo"
+    draws: int | None = None
     beta: float = 1.0
+    free_nats: float = 0.0
     warmup: float = 0.1
+    cycles: int = 1
     clip_norm: float = 100.0
     seed: int = 0
     device: str = "cpu"
     precision: str = "float32"
     threads: int = 1
+    compiled: bool = False
 
     def fingerprint(self, *more: Any) -> str:
         """Return a digest that tells a run with other settings, data or architecture apart."""
