@@ -32,7 +32,7 @@ class VAE(keras.Model):
         noise = keras.random.normal(ops.shape(mean), seed=self.seeds)
         return self.decoder(mean + ops.exp(0.5 * log_variance) * noise), mean, log_variance
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **_: Any) -> Any:
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Return the negative bound in nats, averaged over rows."""
         logits, mean, log_variance = y_pred
         cross_entropy = ops.sum(ops.binary_crossentropy(x, logits, from_logits=True), axis=1)
@@ -41,7 +41,7 @@ class VAE(keras.Model):
 
 
 class Stamps(keras.callbacks.Callback):
-    """Keeps when each epoch ended, and its loss."""
+    """Keeps when each epoch ended."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Pythae's BaseTrainer on MNIST: timed epochs, or with --elbo the test bound of the model it keeps.
+"""Pythae's BaseTrainer on MNIST: timed epochs, or with --pixels the test bound of the model it keeps.
 
-Its "bce" is the Bernoulli cross-entropy summed over pixels; --pixels says what it is trained on: grey levels as if they
-were probabilities, or pictures binarised afresh at every use.
+Its "bce" is the Bernoulli cross-entropy summed over pixels. It is trained on grey levels as if they were probabilities,
+or with `--pixels binarised` on pictures binarised afresh at every use.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ def make_trainer(words: Namespace, folder: str, stamps: Stamps) -> BaseTrainer:
 
 
 @torch.no_grad()
-def test_elbo_nats(model: VAE, x: Tensor) -> float:
+def mean_elbo_nats(model: VAE, x: Tensor) -> float:
     torch.manual_seed(0)
     return -sum(float(model.eval()({"data": x}).loss) for _ in range(DRAWS)) / DRAWS
 
 
 def main() -> None:
-    words = arguments(pixels=str, elbo=int)
+    words = arguments(pixels=str)
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
     stamps = Stamps()
@@ -115,11 +115,11 @@ def main() -> None:
         trainer.train()
         seconds = time.perf_counter() - began
     versions = {name: version(name) for name in ("pythae", "torch")}
-    if not words.elbo:
+    if not words.pixels:
         say_epochs(stamps.ends, versions=versions)
         return
     x = torch.from_numpy(binarised_test(words)).float().flatten(1)
-    say(seconds=seconds, elbo_nats=test_elbo_nats(trainer._best_model, x), versions=versions)
+    say(seconds=seconds, elbo_nats=mean_elbo_nats(trainer._best_model, x), versions=versions)
 
 
 if __name__ == "__main__":

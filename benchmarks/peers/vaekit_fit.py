@@ -1,4 +1,4 @@
-"""vaekit on MNIST: timed epochs of the task's network, or with --budget the test bound of the default settings."""
+"""vaekit on MNIST: timed epochs of the task's network, or with --budget the test bound of the preset "fast"."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def time_epochs(words: Namespace, pictures: dict[str, np.ndarray]) -> None:
         threads=THREADS,
         valid=pictures["x_test"][:HELD_OUT],
     ).fit(pictures["x_train"])
-    precision = vae.fitted_.record["settings"]["precision"]
-    say_epochs(vae.history_["seconds"].to_list(), versions={"vaekit": version("vaekit")}, precision=precision)
+    about = {"versions": {"vaekit": version("vaekit")}, "settings": vae.fitted_.record["settings"]}
+    say_epochs(vae.history_["seconds"].to_list(), **about)
 
 
 def reach(words: Namespace, pictures: dict[str, np.ndarray]) -> None:

@@ -1,8 +1,7 @@
-"""vaekit's own networks: operations counted in one training step, beside the seconds that a step takes, all included."""
+"""vaekit's networks: operations counted in one training step, and the seconds that a step takes, all included."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import BATCH, HIDDEN, LATENT, THREADS, say
+from _common import BATCH, HIDDEN, LATENT, THREADS, arguments, say
 from torch.utils.flop_counter import FlopCounterMode
 
 from vaekit import VAE
@@ -68,16 +67,11 @@ def measure(name: str, precision: str, pictures: np.ndarray, held_out: np.ndarra
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("grey", type=Path)
-    parser.add_argument("colour", type=Path)
-    parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--epochs", type=int, default=4, help="the first warms up, the others are timed")
-    words = parser.parse_args()
+    words = arguments(colour=Path)
     torch.set_num_threads(THREADS)
     for name, precision in itertools.product(NETWORKS, PRECISIONS):
         say(peak=precision, flops_per_second=product_flops(precision))
-        with np.load(words.colour if "conv" in name else words.grey) as file:
+        with np.load(words.colour if "conv" in name else words.data) as file:
             measure(name, precision, file["x_train"][: words.rows], file["x_test"][:HELD_OUT], words.epochs)
 
 

@@ -202,9 +202,44 @@ CASES: dict[str, tuple[int, str]] = {
         2,
         "The 'network' parameter of VAE must be a str among {'auto', 'mlp', 'conv'",
     ),
-    f"fit real.npy {FIT} --prior mixture": (
+    f"fit real.npy {FIT} --prior odd": (
         2,
-        "The prior of model 'vae' is 'normal'; got 'mixture'. Leave --prior auto.",
+        "must be a str among {'auto', 'normal', 'mixture', 'vamp', 'flow', 'autoreg",
+    ),
+    f"fit real.npy {FIT} --model autoencoder --prior normal": (
+        2,
+        "An autoencoder has one layer of codes, and its prior is a mixture fitted on them; got --prior normal, levels=",
+    ),
+    f"fit real.npy {FIT} --model autoencoder --levels 2": (2, "got --prior auto, levels=2. Leave both, or use a VAE."),
+    f"fit real.npy {FIT} --model autoencoder --free-nats 0.1": (
+        2,
+        "got --objective reconstruction. Leave free_nats=0.",
+    ),
+    f"fit real.npy {FIT} --objective iwae --free-nats 0.1": (
+        2,
+        "free_nats belongs to the objective 'elbo'; got --objective iwae. Leave free_nats=0.",
+    ),
+    f"fit real.npy {FIT} --prior vamp --levels 2": (
+        2,
+        "The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels=2. Use --prior autoregressive",
+    ),
+    f"fit real.npy {FIT} --levels 3": (
+        2,
+        "Each of 3 stochastic layers needs a latent unit; got latent_dim=2. Ask for more units, or fewer levels.",
+    ),
+    f"fit real.npy {FIT} --levels 0": (
+        2,
+        "The 'levels' parameter of VAE must be an int in the range [1, inf) or None.",
+    ),
+    f"fit real.npy {FIT} --draws 0": (2, "The 'draws' parameter of VAE must be an int in the range [1, inf) or None."),
+    f"fit real.npy {FIT} --cycles 0": (2, "The 'cycles' parameter of VAE must be an int in the range [1, inf)."),
+    f"fit real.npy {FIT} --free-nats -1": (
+        2,
+        "The 'free_nats' parameter of VAE must be a float in the range [0.0, inf)",
+    ),
+    f"fit real.npy {FIT} --objective mse": (
+        2,
+        "must be a str among {'auto', 'elbo', 'iwae', 'dreg', 'miwae', 'ciwae',",
     ),
     f"fit real.npy {FIT} --model odd": (2, "--model must be one of vae, autoencoder; got 'odd'."),
     f"fit real.npy {FIT} --preset odd": (2, "must be a str among {'fast', 'balanced', 'best'}. Got 'odd' instead."),
@@ -301,6 +336,14 @@ def small() -> vk.VAE:
     return vk.VAE(2, epochs=1, hidden=(8,))
 
 
+def vae(**settings) -> vk.VAE:
+    return small().set_params(**settings).fit(ROWS)
+
+
+def ae(**settings) -> vk.Autoencoder:
+    return vk.Autoencoder(2, epochs=1, hidden=(8,), **settings).fit(ROWS)
+
+
 # what is done: (exception, built-in base, what it says)
 PYTHON: dict[str, tuple[Callable[[], object], type[Exception], type[Exception], str]] = {
     "missing file": (lambda: small().fit("no.npy"), vk.SourceError, ValueError, r"no\.npy does not exist"),
@@ -339,6 +382,12 @@ PYTHON: dict[str, tuple[Callable[[], object], type[Exception], type[Exception], 
     ),
     "no samples": (lambda: vk.load("real.vae").sample(0), vk.ParameterError, ValueError, "at least 1; got 0"),
     "seed": (lambda: vk.load("real.vae").sample(random_state=-1), vk.ParameterError, ValueError, "from 0 on; got -1"),
+    "autoencoder's prior": (lambda: ae(prior="flow"), vk.ParameterError, ValueError, "An autoencoder has one layer"),
+    "autoencoder's levels": (lambda: ae(levels=2), vk.ParameterError, ValueError, "Leave both, or use a VAE"),
+    "autoencoder's free nats": (lambda: ae(free_nats=0.1), vk.ParameterError, ValueError, "objective 'elbo'; got"),
+    "layers of a vamp": (lambda: vae(prior="vamp", levels=2), vk.ParameterError, ValueError, "one stochastic layer"),
+    "free nats": (lambda: vae(objective="dreg", free_nats=1), vk.ParameterError, ValueError, "got objective='dreg'"),
+    "levels": (lambda: vae(levels=3), vk.ParameterError, ValueError, "Each of 3 stochastic layers needs a latent unit"),
     "setting": (lambda: small().set_params(beta=-1).fit(ROWS), vk.ParameterError, ValueError, "'beta' parameter"),
     "damaged model": (lambda: vk.load("cut.vae"), vk.ModelFileError, ValueError, "is damaged"),
     "newer model": (lambda: vk.load("newer.vae"), vk.ModelFileError, ValueError, "has format 99"),

@@ -16,6 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from vaekit.cli.app import VERBS, app
+from vaekit.objectives import OBJECTIVES
+from vaekit.priors import PRIORS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -152,10 +154,15 @@ def test_every_verb_has_a_page_and_a_place_in_the_readme_and_no_page_is_left_ove
     assert [verb for verb in NAMES if f"| [{verb}](docs/verbs/{verb}.md) |" not in readme] == []
 
 
+def test_every_prior_and_objective_has_its_row_on_the_page_of_models() -> None:
+    page = (DOCS / "models.md").read_text(encoding="utf-8")
+    assert [name for name in (*PRIORS, *OBJECTIVES) if f"| `{name}` |" not in page] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_links_resolve(name: str) -> None:
     page = PAGES[name]
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
+    for link in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link} leads nowhere"

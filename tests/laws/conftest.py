@@ -269,3 +269,8 @@ def network(situation: tuple[str, str, str]) -> str:
 @pytest.fixture
 def data(situation: tuple[str, str, str]) -> Any:
     return DATA[situation[2]]()
+
+
+@pytest.fixture(scope="session")
+def data_of() -> Callable[[str], Any]:
+    return lambda name: DATA[name]()

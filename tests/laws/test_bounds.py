@@ -4,6 +4,7 @@ Tipping and Bishop (1999), Probabilistic principal component analysis, doi:10.11
 N(W z + μ, σ² I), p(x) = N(μ, W Wᵀ + σ² I) and p(z | x) = N(M⁻¹ Wᵀ (x − μ), σ² M⁻¹), M = Wᵀ W + σ² I.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -13,8 +14,9 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 from vaekit.data.schema import Schema
+from vaekit.distributions.divergences import kl_by_unit
 from vaekit.models.build import Architecture, build
-from vaekit.objectives import OBJECTIVES, elbo
+from vaekit.objectives import OBJECTIVES, Bound, elbo
 from vaekit.tasks.score import log_terms, terms
 
 D, K, SIGMA = 6, 2, 0.7
@@ -107,14 +109,27 @@ def test_the_scores_of_rows_are_near_log_p():
     assert np.mean(found.elbo) < np.mean(exact)
 
 
+IMPORTANCE = ["iwae", "dreg", "miwae", "ciwae", "piwae"]
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_an_objective_is_finite_and_its_loss_the_mean_of_its_terms(name):
+def test_an_objective_is_finite_and_its_loss_the_mean_of_its_value(name):
     bound = OBJECTIVES[name](model(), rows(50))
-    assert bound.reconstruction.shape == bound.kl.shape == (50,)
-    assert torch.isfinite(bound.elbo).all()
-    assert (bound.kl >= 0).all()
-    torch.testing.assert_close(bound.loss(), -bound.elbo.mean())
-    torch.testing.assert_close(bound.loss(2.0), (2 * bound.kl - bound.reconstruction).mean())
+    assert bound.reconstruction.shape == bound.kl.shape == bound.value.shape == (50,)
+    assert torch.isfinite(torch.stack(bound)).all()
+    torch.testing.assert_close(bound.elbo, bound.reconstruction - bound.kl)
+    torch.testing.assert_close(bound.loss, -bound.value.mean())
+    if name not in IMPORTANCE:  # whose KL is an estimate
+        assert (bound.kl >= 0).all()
+        torch.testing.assert_close(bound.value, bound.elbo)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_beta_weights_the_kl(name):
+    x, made, options = rows(50), model(**OFF["wide"]), {} if name == "reconstruction" else {"draws": 1}
+    for beta in (0.0, 1.0, 3.0):
+        bound = OBJECTIVES[name](made, x, beta, **options)
+        torch.testing.assert_close(bound.value, bound.reconstruction - beta * bound.kl)
 
 
 def test_reconstruction_is_at_least_the_elbos():
@@ -131,3 +146,174 @@ def test_gaps_are_left_out_of_the_likelihood():
     without[:, 1] = torch.nan
     lost = made.likelihood(z).log_prob(x)[:, 1]
     torch.testing.assert_close(made.log_likelihood(without, z), made.log_likelihood(x, z) - lost)
+
+
+# -- the order of the bounds -------------------------------------------------------------------------------------------
+
+
+def under_the_same_noise(name: str, made, x: torch.Tensor, **options) -> Bound:
+    torch.manual_seed(7)
+    return OBJECTIVES[name](made, x, **options)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("off", OFF)
+@pytest.mark.parametrize("draws", [4, 12, 16])
+def test_bounds_of_the_same_draws_are_in_order(off, draws):
+    x, made = rows(500), model(**OFF[off])
+    names = ("iwae", "miwae", "ciwae", "dreg", "piwae")
+    bounds = {name: under_the_same_noise(name, made, x, draws=draws) for name in names}
+    least = bounds["iwae"].elbo  # 1/K Σ_k log w_k
+    for name in ("miwae", "ciwae"):
+        assert (bounds[name].value >= least - 1e-4).all()
+        assert (bounds[name].value <= bounds["iwae"].value + 1e-4).all()
+        assert (bounds["iwae"].value - bounds[name].value).mean() > 0.01
+        assert (bounds[name].value - least).mean() > 0.01
+    torch.testing.assert_close(bounds["dreg"].value, bounds["iwae"].value)
+    torch.testing.assert_close(bounds["piwae"].value, bounds["iwae"].value)
+    torch.testing.assert_close(bounds["ciwae"].value, 0.5 * (least + bounds["iwae"].value), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("off", OFF)
+def test_bounds_are_in_order_on_average(off):
+    x, made = rows(8000), model(**OFF[off])
+    exact = MARGINAL.log_prob(x)
+
+    def gap(name: str, **options) -> float:  # the rows' own spread cancels
+        return float((exact - OBJECTIVES[name](made, x, **options).value).mean())
+
+    torch.manual_seed(2)
+    gaps = [0, gap("iwae", draws=64), gap("iwae", draws=16), gap("miwae", draws=16), gap("elbo")]
+    assert gaps == sorted(gaps)
+    assert gap("iwae", draws=16) < gap("ciwae", draws=16) < gap("elbo")
+    assert gap("miwae", draws=16) == pytest.approx(gap("iwae", draws=4), abs=0.03)  # four groups of four
+    for name in IMPORTANCE:
+        assert gap(name, draws=1) == pytest.approx(gap("elbo"), abs=0.06)
+
+
+def test_a_prime_number_of_draws_is_one_group():
+    x, made = rows(20), model()
+    found = [under_the_same_noise(name, made, x, draws=5).value for name in ("iwae", "miwae")]
+    torch.testing.assert_close(*found)
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------------
+
+
+def gradients_by_draw(made, head: nn.Linear, name: str, n: int = 20_000, **options) -> torch.Tensor:
+    """The gradient of one row's value by its posterior's statistics, under n independent sets of draws: [n, 2 d]."""
+    outputs = []  # but for those of the network held fixed, as a function of z
+    hook = head.register_forward_hook(lambda net, _, out: outputs.append(out) if net.weight.requires_grad else None)
+    value = OBJECTIVES[name](made, rows(1, seed=4).expand(n, D), **options).value
+    hook.remove()
+    found = torch.autograd.grad(value.sum(), outputs, allow_unused=True)
+    return sum(g.view(-1, n, g.shape[-1]).sum(0) for g in found if g is not None)
+
+
+@functools.cache
+def layered():
+    """A model of the same rows with two layers, trained for a while: far from its posterior no estimate is good."""
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(10, D)))
+    torch.manual_seed(0)
+    made = build(Architecture("vae", 3, ("gaussian",), hidden=(6,), levels=2), schema)
+    optimizer = torch.optim.Adam(made.parameters(), 1e-2)
+    for seed in range(150):
+        OBJECTIVES["iwae"](made, rows(128, seed)).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return made.eval()
+
+
+HEADS = {
+    "one layer": lambda: (made := model(**OFF["wide"]), made.head),
+    "the top of two layers": lambda: (made := layered(), made.layers[0].head),
+    "the lower of two layers": lambda: (made := layered(), made.layers[1].head),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_doubly_reparametrised_gradient_is_unbiased_and_less_noisy(head):
+    made, of = HEADS[head]()
+    torch.manual_seed(5)
+    iwae, dreg = (gradients_by_draw(made, of, name, draws=5) for name in ("iwae", "dreg"))
+    error = ((iwae.var(0) + dreg.var(0)) / len(iwae)).sqrt()
+    assert (iwae.mean(0) - dreg.mean(0)).abs().lt(4.5 * error).all()
+    assert (iwae.mean(0).abs() > 4.5 * error).any()  # there is something to compare
+    iwae, dreg = (gradients_by_draw(made, of, name, n=2000, draws=50) for name in ("iwae", "dreg"))
+    assert dreg.var(0).sum() < 0.8 * iwae.var(0).sum()
+
+
+def gradients(made, name: str, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The loss's gradient by each parameter, under the same noise for all objectives."""
+    made.zero_grad(set_to_none=True)
+    under_the_same_noise(name, made, x, draws=16).loss.backward()
+    return {key: p.grad.clone() for key, p in made.named_parameters() if p.grad is not None}
+
+
+ENCODER = ("head", "encoder", "climb", "layers")
+
+
+@pytest.mark.parametrize(("levels", "prior"), [(1, "normal"), (1, "autoregressive"), (2, "flow"), (3, "mixture")])
+def test_decoder_and_prior_learn_from_the_iwae_whatever_the_encoder_learns_from(levels, prior):
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(10, D)))
+    torch.manual_seed(0)
+    made = build(Architecture("vae", 6, ("gaussian",), hidden=(6,), prior=prior, levels=levels), schema)
+    iwae, dreg, miwae, piwae = (gradients(made, name, rows(30)) for name in ("iwae", "dreg", "miwae", "piwae"))
+    assert iwae.keys() == dreg.keys() == miwae.keys() == piwae.keys() == dict(made.named_parameters()).keys()
+    for key in iwae:
+        torch.testing.assert_close(piwae[key], (miwae if key.startswith(ENCODER) else iwae)[key], rtol=2e-3, atol=2e-5)
+        if not key.startswith(ENCODER):
+            torch.testing.assert_close(dreg[key], iwae[key], rtol=2e-3, atol=2e-5)
+    assert not torch.allclose(iwae["encoder.layers.0.linear.weight"], piwae["encoder.layers.0.linear.weight"], 1e-2)
+    assert not torch.allclose(iwae["encoder.layers.0.linear.weight"], dreg["encoder.layers.0.linear.weight"], 1e-2)
+
+
+# -- several draws, free nats ------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_the_elbo_of_several_draws_is_the_same_on_average_and_less_noisy():
+    x, made = rows(1, seed=4).expand(20_000, D), model(**OFF["wide"])
+    torch.manual_seed(6)
+    one, eight = (elbo(made, x, draws=k).value for k in (1, 8))
+    error = ((one.var() + eight.var()) / len(x)).sqrt()
+    assert abs(one.mean() - eight.mean()) < 4.5 * error
+    assert one.var() / eight.var() == pytest.approx(8, rel=0.1)
+
+
+def mean_unit_kl(made, x: torch.Tensor) -> torch.Tensor:
+    q = made.posterior(x)
+    return kl_by_unit(q, made.prior(), q.mean).mean(0)
+
+
+def test_free_nats_are_what_each_unit_has_for_nothing():
+    x, made = rows(500), model()
+    kl = mean_unit_kl(made, x).detach()
+    for free in (0.0, float(kl.min()) / 2, float(kl.mean()), 2 * float(kl.max())):
+        for beta in (1.0, 2.0):
+            bound = elbo(made, x, beta, free_nats=free)
+            expected = bound.reconstruction.mean() - beta * kl.clamp_min(free).sum()
+            torch.testing.assert_close(-bound.loss, expected, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(bound.kl.mean(), kl.sum())  # what is told is the KL itself
+
+
+def test_units_below_their_free_nats_are_not_pushed():
+    x, made = rows(500), model()
+    kl = mean_unit_kl(made, x)
+    assert kl[0] > kl[1] + 0.2  # one above the free nats below, one not
+    (full,) = torch.autograd.grad(kl.sum(), made.head.bias)
+    bound = elbo(made, x, free_nats=float(kl.detach().mean()))
+    (found,) = torch.autograd.grad((bound.reconstruction - bound.value).mean(), made.head.bias)
+    torch.testing.assert_close(found[[0, 2]], full[[0, 2]])  # location and log-scale of the unit above
+    assert found[[1, 3]].abs().max() < 1e-6
+    assert full[[1, 3]].abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(("levels", "prior"), [(1, "flow"), (2, "normal"), (2, "flow"), (2, "autoregressive")])
+def test_free_nats_are_for_all_priors(levels, prior):
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(10, D)))
+    torch.manual_seed(0)
+    made = build(Architecture("vae", 4, ("gaussian",), hidden=(6,), prior=prior, levels=levels), schema).eval()
+    plenty = elbo(made, rows(30), free_nats=100.0)
+    torch.testing.assert_close((plenty.reconstruction - plenty.value).mean(), torch.tensor(400.0))

@@ -115,6 +115,16 @@ def test_grey_levels_in_a_table_are_binarised_for_a_bernoulli():
     assert torch.equal(seen[:, 1], codes[:, 1])
 
 
+def test_gaps_in_a_table_stay_gaps_whatever_is_observed():
+    frame = pl.DataFrame({"flag": [True, None, False, True] * 10, "real": COLUMNS["real"]})
+    schema = Schema.infer(frame)
+    codes = torch.from_numpy(schema.encode(frame))
+    model = build(Architecture("vae", 2, choose_likelihoods(schema, codes.numpy()), hidden=(8,)), schema)
+    seen = model.observation.observe(codes)
+    assert torch.equal(seen.isnan(), codes.isnan())
+    assert torch.equal(seen[:, 1], codes[:, 1])
+
+
 def test_relative_counts_in_a_table_know_their_total():
     counts = RNG.negative_binomial(1, 0.1, (N, 4)).astype(np.int64)
     frame = pl.DataFrame(counts, schema=list("abcd"), orient="row").with_columns(e=pl.Series(COLUMNS["real"]))

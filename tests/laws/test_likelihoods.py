@@ -207,6 +207,8 @@ def test_a_place_without_any_value_gets_finite_parameters(case):
 
 def test_observing_keeps_gaps_and_answers_codes_of_the_support(case):
     likelihood, codes = case.make(), case.draw(200)
+    for part in likelihood.modules():
+        part.has_gaps = True  # as a model says of them that is built for data with gaps
     codes[::3, 1] = torch.nan
     seen = likelihood.observe(codes)
     assert torch.equal(seen.isnan(), codes.isnan())

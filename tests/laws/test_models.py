@@ -10,19 +10,20 @@ import vaekit
 from vaekit.data.frames import is_frame
 from vaekit.data.rows import n_rows, take_rows
 from vaekit.data.schema import Schema
-from vaekit.priors import PRIORS
 from vaekit.errors import DataError
 from vaekit.estimators.vae import ESTIMATORS
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted
 from vaekit.objectives import OBJECTIVES
+from vaekit.priors import PRIORS
 from vaekit.storage.model_file import load_model, save_model
 from vaekit.tasks.embed import embed
+from vaekit.tasks.fit import Options, choose_architecture, make_model
 from vaekit.tasks.score import terms as score_terms
+from vaekit.training.presets import PRESETS
 
 PRIOR_OF = {"vae": "normal", "autoencoder": "mixture"}
 assert set(MODELS) == set(ESTIMATORS) == set(PRIOR_OF)
-assert set(PRIORS) == set(PRIOR_OF.values())
 
 VERBS = {
     "transform": lambda model, data: model.transform(data),
@@ -51,13 +52,14 @@ def fit(model_name, network, data, seed=0, **settings):
     return ESTIMATORS[model_name](network=network, random_state=seed, **settings).fit(data)
 
 
-def untrained(model_name, network, data, latent_dim=5):
+def untrained(model_name, network, data, latent_dim=5, **parts):
     """A model with its codes, prepared as for training."""
     schema = Schema.infer(data)
     codes = schema.encode(data)
     likelihoods = choose_likelihoods(schema, codes)
     torch.manual_seed(0)
-    architecture = Architecture(model_name, latent_dim, likelihoods, network, (8, 16), prior=PRIOR_OF[model_name])
+    parts = {"prior": PRIOR_OF[model_name]} | parts
+    architecture = Architecture(model_name, latent_dim, likelihoods, network, (8, 16), **parts)
     model = build(architecture, schema)
     model.prepare(torch.from_numpy(np.ascontiguousarray(codes)))
     return Fitted(model, schema, architecture), torch.from_numpy(np.ascontiguousarray(codes))
@@ -83,8 +85,11 @@ def test_gradients_reach_every_parameter(model_name, network, data):
     fitted, codes = untrained(model_name, network, data)
     model = fitted.model.train()
     bound = OBJECTIVES[model.default_objective](model, model.observation.observe(codes))
-    bound.loss().backward()
-    for name, parameter in model.named_parameters():
+    bound.loss.backward()
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    fitted_later = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert fitted_later == ({"prior.logits", "prior.locs", "prior.lower"} if model_name == "autoencoder" else set())
+    for name, parameter in learned:
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.any(), name
@@ -166,11 +171,19 @@ def three_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("network", "hidden"), [("mlp", (300, 300)), ("conv", (16, 256))])
-def test_a_row_gets_the_same_bits_in_any_place_on_several_threads(network, hidden, three_threads):
+@pytest.mark.parametrize(("network", "hidden", "prior", "levels"), [
+    ("mlp", (300, 300), "normal", 1),
+    ("conv", (16, 256), "normal", 1),
+    ("mlp", (100, 100), "autoregressive", 2),
+    ("mlp", (100, 100), "vamp", 1),
+    ("mlp", (100, 100), "flow", 1),
+    ("mlp", (100, 100), "mixture", 1),
+])  # fmt: skip
+def test_a_row_gets_the_same_bits_in_any_place_on_several_threads(network, hidden, prior, levels, three_threads):
     schema = Schema.infer(data := np.random.default_rng(0).integers(0, 256, (256, 28, 28), dtype=np.uint8))
     torch.manual_seed(0)
-    made = build(Architecture("vae", 32, ("discretized-logistic",), network, hidden), schema)
+    parts = {"network": network, "hidden": hidden, "prior": prior, "levels": levels}
+    made = build(Architecture("vae", 32, ("discretized-logistic",), **parts), schema)
     fitted = Fitted(made, schema, None)
     backwards = [embed(fitted, data[::-1])[::-1], score_terms(made, fitted.rows(data[::-1]), 4).elbo[::-1]]
     assert np.array_equal(embed(fitted, data), backwards[0])
@@ -262,3 +275,149 @@ def test_many_draws_at_once_are_each_draw_alone(model_name, network, data):
     found = model.log_likelihood(x, z)
     assert found.shape == (2, 3, len(x))
     torch.testing.assert_close(found[1, 2], model.log_likelihood(x, z[1, 2]), rtol=1e-4, atol=1e-3)
+
+
+# -- learned priors and several layers ---------------------------------------------------------------------------------
+
+VARIANTS = [
+    ("normal", 1, "mlp", "table"),
+    ("mixture", 1, "mlp", "real with gaps"),
+    ("vamp", 1, "conv", "grey pictures"),
+    ("vamp", 1, "mlp", "table"),
+    ("flow", 1, "mlp", "counts"),
+    ("autoregressive", 1, "conv", "colour pictures"),
+    ("normal", 3, "mlp", "table"),
+    ("mixture", 2, "conv", "pictures with gaps"),
+    ("flow", 2, "conv", "grey pictures"),
+    ("autoregressive", 2, "mlp", "table"),
+]
+assert {prior for prior, *_ in VARIANTS} == set(PRIORS)
+
+
+def named(variant) -> str:
+    return "-".join(map(str, variant))
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=named)
+def learned(request, data_of):
+    """A fitted VAE of five latent units, and its data."""
+    prior, levels, network, name = request.param
+    data = data_of(name)
+    settings = {"latent_dim": 5, "hidden": (8, 16), "epochs": 2, "threads": 1, "random_state": 0}
+    return vaekit.VAE(prior=prior, levels=levels, network=network, **settings).fit(data), data
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=named)
+def test_gradients_reach_every_parameter_of_prior_and_layers(variant, data_of):
+    prior, levels, network, name = variant
+    fitted, codes = untrained("vae", network, data_of(name), prior=prior, levels=levels)
+    model = fitted.model.train()
+    for objective in ("elbo", "dreg"):
+        model.zero_grad(set_to_none=True)
+        OBJECTIVES[objective](model, model.observation.observe(codes)).loss.backward()
+        for parameter_name, parameter in model.named_parameters():
+            assert parameter.grad is not None, parameter_name
+            assert torch.isfinite(parameter.grad).all(), parameter_name
+            assert parameter.grad.any(), parameter_name
+
+
+def test_learned_priors_and_layers_are_saved_and_loaded(learned, tmp_path):
+    fitted, data = learned
+    loaded = vaekit.load(fitted.save(tmp_path / "model.vae"))
+    for verb in VERBS.values():
+        assert same(verb(loaded, data), verb(fitted, data))
+    assert same(loaded.sample(20), fitted.sample(20))
+    assert loaded.latent_dim_ == 5
+
+
+@pytest.mark.parametrize("verb", ["transform", "terms"])
+def test_a_row_gets_the_same_bits_in_any_company_under_any_prior(learned, verb):
+    (fitted, data), answer = learned, VERBS[verb]
+    whole, n = answer(fitted, data), n_rows(data)
+    for rows in ([0], [5, 3], list(range(n))[::-1], np.random.default_rng(0).integers(0, n, 300).tolist()):
+        assert same(answer(fitted, take_rows(data, rows)), at(whole, rows)), rows[:3]
+
+
+def test_answers_under_any_prior_do_not_change_between_calls(learned):
+    fitted, data = learned
+    first = VERBS["score_rows"](fitted, data)
+    assert np.isfinite(first).all()
+    fitted.sample(3, random_state=5)
+    fitted.model_.train()
+    assert same(VERBS["score_rows"](fitted, data), first)
+    assert same(fitted.sample(9, random_state=4), fitted.sample(9, random_state=4))
+    assert not same(fitted.sample(9, random_state=4), fitted.sample(9, random_state=3))
+
+
+def test_scores_under_any_prior_are_above_the_bound(learned):
+    fitted, data = learned
+    figures = fitted.evaluate(data, importance_samples=64)
+    assert figures["elbo_nats"] <= -figures["nll_nats"] + 1e-6
+    assert figures["elbo_nats"] == pytest.approx(figures["reconstruction_nats"] - figures["kl_nats"], abs=1e-3)
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v[1] == 1], ids=named)
+def test_units_are_dropped_and_come_back_under_any_prior_that_can(variant, data_of, tmp_path):
+    prior, _, network, name = variant
+    fitted, codes = untrained("vae", network, data := data_of(name), prior=prior)
+    model, kept, centre = fitted.model.eval(), torch.tensor([1, 3]), torch.randn(5)
+    fitted.record["calibration"] = [0.0]
+    with torch.no_grad():
+        for p in model.prior.parameters():
+            p += 0.05 * torch.randn_like(p)
+        before = model.posterior(codes).mean
+        whole = centre.repeat(4, 1)
+        whole[:, kept] = torch.randn(4, 2)
+        decoded = model.likelihood(whole).mean
+        model.keep_units(kept, centre)
+        if prior == "flow":  # its units do not come apart
+            assert model.latent_dim == 5
+            assert torch.equal(model.posterior(codes).mean, before)
+            return
+        assert model.latent_dim == 2
+        torch.testing.assert_close(model.posterior(codes).mean, before[:, kept])
+        torch.testing.assert_close(model.likelihood(whole[:, kept]).mean, decoded)
+        assert model.prior.sample(3).shape == (3, 2)
+    save_model(fitted, tmp_path / "model.vae")
+    loaded = load_model(tmp_path / "model.vae")
+    assert same(embed(loaded, data), embed(fitted, data))
+    rows = fitted.rows(data)
+    for ours, theirs in zip(score_terms(loaded.model, rows, 4), score_terms(fitted.model, rows, 4), strict=True):
+        assert np.isfinite(ours).all()
+        assert np.array_equal(ours, theirs)
+    z = torch.randn(6, 2)
+    assert torch.equal(loaded.model.prior().log_prob(z), fitted.model.prior().log_prob(z))
+
+
+@pytest.mark.parametrize("prior", ["normal", "autoregressive", "vamp", "mixture"])
+def test_a_fit_drops_the_units_that_vary_least_under_a_learned_prior(prior, monkeypatch, tmp_path):
+    monkeypatch.setattr("vaekit.tasks.fit.ACTIVE_VARIANCE", 0.5)
+    z = np.random.default_rng(0).normal(size=(300, 1))
+    rows = z * [[1, -1, 2, -2, 3, -3] * 2] + 0.1 * np.random.default_rng(1).normal(size=(300, 12))
+    fitted = vaekit.VAE(prior=prior, epochs=8, hidden=(16,), learning_rate=1e-2).fit(rows)
+    assert 0 < fitted.latent_dim_ < 6
+    assert fitted.transform(rows).shape == (300, fitted.latent_dim_)
+    loaded = vaekit.load(fitted.save(tmp_path / "m.vae"))
+    assert same(loaded.score_samples(rows), fitted.score_samples(rows))
+    assert same(loaded.sample(5), fitted.sample(5))
+    assert fitted.score_samples(rows).mean() > fitted.fitted_.record["metrics"]["without_latent_nats"]
+
+
+def test_each_layer_has_a_unit_at_least():
+    vae = vaekit.VAE(levels=3, epochs=1, hidden=(8,)).fit(np.random.default_rng(0).normal(size=(40, 4)))
+    assert vae.latent_dim_ == 3
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("prior", ["auto", *PRIORS])
+@pytest.mark.parametrize("n", [100, 2000])
+def test_what_is_chosen_goes_together(preset, prior, n):
+    schema = Schema.infer(data := np.random.default_rng(0).normal(size=(n, 80)))
+    codes = schema.encode(data)
+    options = Options(preset=preset, prior=prior, hidden=(4,))
+    architecture = choose_architecture(options, schema, codes)
+    assert prior in ("auto", architecture.prior)
+    model = make_model(architecture, schema, codes, options)
+    z = model.posterior(torch.zeros(2, 80)).mean
+    assert z.shape == (2, architecture.latent_dim)
+    assert torch.isfinite(model.prior().log_prob(z)).all()

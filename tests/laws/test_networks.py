@@ -5,7 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vaekit.networks.conditional import ConditionalNormal, diagonal_normal
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, halvings
+from vaekit.networks.frozen import frozen
+from vaekit.networks.masked import MaskedLinear
 from vaekit.networks.mlp import ACTIVATIONS, MLP
 
 sides = st.integers(1, 33)
@@ -50,3 +53,56 @@ def test_convolutions_let_gradients_through(make):
     body, x = make()
     body(x).square().sum().backward()
     assert all(p.grad.any() for p in body.parameters())
+
+
+# -- networks of densities ---------------------------------------------------------------------------------------------
+
+
+def test_a_masked_weight_does_nothing_and_is_not_learned():
+    torch.manual_seed(0)
+    mask = torch.rand(5, 4) < 0.5
+    layer, x = MaskedLinear(mask), torch.randn(7, 4)
+    expected = x @ (layer.weight * mask).T + layer.bias
+    torch.testing.assert_close(layer(x), expected)
+    layer(x).square().sum().backward()
+    assert torch.equal(layer.weight.grad != 0, mask)
+    with torch.no_grad():
+        layer.weight[~mask] = 100.0
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_a_conditional_density_takes_any_number_of_draws():
+    torch.manual_seed(0)
+    network, h = ConditionalNormal(3, (6, 6), 2), torch.randn(4, 5, 3)
+    q = network(h)
+    assert q.loc.shape == q.scale.shape == (4, 5, 2)
+    torch.testing.assert_close(q.loc[2, 3], network(h[2, 3][None]).loc[0])
+    q.log_prob(torch.randn(4, 5, 2)).sum().backward()
+    assert all(p.grad.any() for p in network.parameters())
+
+
+@pytest.mark.parametrize("statistics", [-1e4, -30.0, 30.0, 1e4])
+def test_a_conditional_density_is_one_whatever_its_network_says(statistics):
+    q = diagonal_normal(torch.full((1, 2), statistics))
+    assert torch.exp(torch.tensor(-6.001)) < q.scale < torch.exp(torch.tensor(2.001))
+
+
+def test_frozen_networks_let_gradients_through_and_keep_none():
+    torch.manual_seed(0)
+    learned, fixed = MLP(3, (4,)), MLP(3, (4,))
+    for p in fixed.parameters():
+        p.requires_grad = False
+    x = torch.randn(2, 3, requires_grad=True)
+    with frozen(learned, fixed):
+        y = learned(x) + fixed(x)
+    y.sum().backward()
+    assert x.grad.any()
+    assert all(p.requires_grad and p.grad is None for p in learned.parameters())
+    assert not any(p.requires_grad for p in fixed.parameters())  # as they were
+
+
+def test_frozen_networks_thaw_after_an_error():
+    network = MLP(3, (4,))
+    with pytest.raises(ValueError, match="in the block"), frozen(network):
+        raise ValueError("in the block")
+    assert all(p.requires_grad for p in network.parameters())

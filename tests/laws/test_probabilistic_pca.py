@@ -22,7 +22,13 @@ def problem(request):
     loading, centre = rng.normal(size=(D, K)), 3 * rng.normal(size=D)
     truth = multivariate_normal(centre, loading @ loading.T + SIGMA**2 * np.eye(D))
     train, fresh = truth.rvs(N, random_state=rng), truth.rvs(N, random_state=rng)
-    settings = {"encoder": nn.Identity(), "decoder": nn.Identity(), "likelihood": "gaussian", "threads": 1}
+    settings = {
+        "encoder": nn.Identity(),
+        "decoder": nn.Identity(),
+        "likelihood": "gaussian",
+        "prior": "normal",
+        "threads": 1,
+    }
     vae = vaekit.VAE(latent_dim=K, epochs=150, batch_size=128, learning_rate=1e-2, **settings).fit(train)
     return truth, train, fresh, vae
 

@@ -43,6 +43,8 @@ FITS = {
         vaekit.VAE(2, epochs=1, hidden=(4, 8), network="conv"),
         RNG.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8),
     ),
+    "layers": lambda: (vaekit.VAE(3, epochs=2, hidden=(8,), levels=2, prior="flow"), RNG.normal(size=(40, 3))),
+    "vamp": lambda: (vaekit.VAE(epochs=2, hidden=(8,), prior="vamp", objective="dreg"), RNG.normal(size=(40, 8))),
     "autoencoder": lambda: (vaekit.Autoencoder(2, epochs=2, hidden=(8,)), RNG.normal(size=(40, 3))),
 }
 
@@ -111,6 +113,7 @@ def test_the_header_says_what_people_ask(small):
         "hidden": [8],
         "activation": "gated",
         "prior": "normal",
+        "levels": 1,
     }
     assert header["units"] == [0, 1]
     assert header["schema"]["fields"][0]["kind"] == "real"

@@ -17,13 +17,17 @@ ROWS = np.random.default_rng(0).normal(size=(90, 3)) @ np.array([[1.0, 2.0, 0.0]
 
 
 def make_run(listeners=(), checkpoint: Checkpoint | None = None, **settings) -> Run:
-    """Return a run of 80 rows in batches of 10, ten rows held out."""
+    """Return a run of 80 rows in batches of 10, ten rows held out; `settings` may name parts of the architecture."""
+    parts = {name: settings.pop(name) for name in ("latent_dim", "prior", "levels") if name in settings}
     settings = {"epochs": 5, "batch_size": 10, "learning_rate": 1e-2} | settings
     schema = Schema.infer(ROWS)
     codes = schema.encode(ROWS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build(Architecture("vae", 2, ("gaussian",), hidden=(8,)), schema)
+        model = build(
+            Architecture(**{"model": "vae", "latent_dim": 2, "likelihoods": ("gaussian",), "hidden": (8,)} | parts),
+            schema,
+        )
         model.prepare(torch.from_numpy(codes))
     batches = Batches(codes[:80], settings["batch_size"], seed=0)
     return Run(model, batches, torch.from_numpy(codes[80:]), Settings(**settings), listeners, checkpoint)

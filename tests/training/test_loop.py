@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import sklearn.mixture  # noqa: F401 - the import itself draws from `random`
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import vaekit
 from vaekit.errors import TrainingError
 from vaekit.objectives import OBJECTIVES
 from vaekit.storage.model_file import weights_digest
-from vaekit.training.loop import Run
+from vaekit.training.loop import AVERAGE_EVERY, Run
 from vaekit.training.progress import Ended, EpochEnded, Note, RolledBack
-from vaekit.training.schedules import average_decay, one_cycle
+from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 
 N_STEPS = 8  # in an epoch of the small run
 
@@ -37,10 +39,10 @@ def nan_at(monkeypatch):
     def nan_at(*calls, value=float("nan")):
         taken = iter(range(10**9))
 
-        def poisoned(model, x):
-            bound = OBJECTIVES["elbo"](model, x)
+        def poisoned(model, x, beta=1.0):
+            bound = OBJECTIVES["elbo"](model, x, beta)
             bad = model.training and next(taken) in calls
-            return bound._replace(reconstruction=bound.reconstruction * value) if bad else bound
+            return bound._replace(value=bound.value * value) if bad else bound
 
         monkeypatch.setitem(OBJECTIVES, "poisoned", poisoned)
         return "poisoned"
@@ -66,10 +68,10 @@ def test_a_bad_step_is_rolled_back_once_with_half_the_rate_and_the_run_goes_on(m
 def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is(make_run, monkeypatch):
     calls = iter(range(10**9))
 
-    def steep(model, x):
-        bound = OBJECTIVES["elbo"](model, x)
+    def steep(model, x, beta=1.0):
+        bound = OBJECTIVES["elbo"](model, x, beta)
         bad = model.training and next(calls) == 3
-        return bound._replace(kl=bound.kl + (0 * bound.kl).sqrt()) if bad else bound  # √0 has no finite slope
+        return bound._replace(value=bound.value + (0 * bound.kl).sqrt()) if bad else bound  # √0 has no finite slope
 
     monkeypatch.setitem(OBJECTIVES, "steep", steep)
     events = []
@@ -209,8 +211,11 @@ def test_the_average_of_weights_is_the_one_its_decay_says(make_run, monkeypatch)
 
     def record():
         original()
-        steps = run.facts.epoch * N_STEPS + run.facts.step
-        decay = average_decay(steps, 2 * N_STEPS)
+        steps = run.facts.epoch * N_STEPS + run.facts.step + 1
+        every = AVERAGE_EVERY if steps > AVERAGE_EVERY else 1
+        if steps % every:
+            return
+        decay = average_decay(steps, 2 * N_STEPS) ** every
         for k, v in run.model.state_dict().items():
             expected[k] = decay * expected[k] + (1 - decay) * v.double()
 
@@ -218,6 +223,13 @@ def test_the_average_of_weights_is_the_one_its_decay_says(make_run, monkeypatch)
     run.train()
     for k, v in run.average.items():
         torch.testing.assert_close(v.double(), expected[k], rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_of_two_steps_has_learned_something(make_run):
+    run = make_run(epochs=1, batch_size=40)
+    before = digest(run.model)
+    run.train()
+    assert digest(run.model) != before
 
 
 def test_training_raises_the_bound(make_run):
@@ -231,8 +243,8 @@ def test_training_raises_the_bound(make_run):
 def test_an_epoch_tells_the_mean_over_all_its_rows(make_run, monkeypatch):
     seen = []
 
-    def recorded(model, x):
-        bound = OBJECTIVES["elbo"](model, x)
+    def recorded(model, x, beta=1.0):
+        bound = OBJECTIVES["elbo"](model, x, beta)
         if model.training:
             seen.append(bound.elbo.detach().double())
         return bound
@@ -253,6 +265,37 @@ def test_the_weight_of_the_kl_rises_over_the_warm_up(make_run):
     assert weights[:5] == sorted(weights[:5])
     assert weights[0] < 1
     assert weights[-1] == 2
+
+
+def test_the_weight_of_the_kl_rises_in_each_cycle(make_run, monkeypatch):
+    monkeypatch.setattr("vaekit.training.loop.PATIENCE", 1.0)
+    run, weights = make_run(epochs=4, warmup=0.5, beta=2.0, cycles=2), []
+    average = run._average
+    monkeypatch.setattr(run, "_average", lambda: weights.append(float(run.weight)) or average())
+    run.train()
+    n = 2 * N_STEPS  # steps of a cycle
+    assert weights[:n] == weights[n:]
+    assert weights[:n] == pytest.approx([min(2.0, 4 * k / n) for k in range(n)])
+    assert [row["kl_weight"] for row in run.history.rows] == pytest.approx(weights[N_STEPS - 1 :: N_STEPS])
+
+
+@given(st.floats(0, 0.999), st.floats(0.01, 1), st.floats(0.1, 10), st.integers(1, 5))
+def test_each_cycle_of_the_weight_of_the_kl_is_one_warm_up(progress, warmup, beta, cycles):
+    for cycle in range(cycles):
+        found = kl_weight((cycle + progress) / cycles, warmup, beta, cycles)
+        assert found == pytest.approx(kl_weight(progress, warmup, beta), abs=1e-9 * beta / warmup)
+    assert kl_weight(1.0, warmup, beta, cycles) == beta
+    assert kl_weight(progress, 0.0, beta, cycles) == beta
+
+
+@pytest.mark.parametrize(("objective", "options"), [
+    ("elbo", {"free_nats": 0.5}), ("elbo", {"draws": 4}), ("iwae", {"draws": 2}), ("dreg", {}),
+    ("miwae", {"draws": 4}), ("ciwae", {}), ("piwae", {}),
+])  # fmt: skip
+def test_training_raises_the_bound_whatever_the_objective(make_run, objective, options):
+    run = make_run(epochs=25, objective=objective, prior="autoregressive", **options)
+    run.train()
+    assert run.history.rows[-1]["valid_elbo_nats"] > run.history.rows[0]["valid_elbo_nats"] + 0.2
 
 
 def test_a_huge_gradient_is_clipped(make_run):

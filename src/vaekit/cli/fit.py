@@ -44,7 +44,8 @@ def fit(
         str, typer.Option(metavar="NAME", help="auto, elbo, iwae, dreg, miwae, ciwae, piwae or reconstruction.")
     ] = "auto",
     draws: Annotated[
-        int | None, typer.Option(metavar="K", help="Draws of z for each row in training; the objective's usual number.")
+        int | None,
+        typer.Option(metavar="K", help="Draws of z for each row in training; by default the objective's own number."),
     ] = None,
     beta: Annotated[float, typer.Option(metavar="X", help="The weight of the KL.")] = 1.0,
     free_nats: Annotated[
@@ -65,6 +66,9 @@ def fit(
         str, typer.Option(metavar="NAME", help="auto, float32 or bfloat16, of products in training.")
     ] = "auto",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Processor threads.")] = None,
+    compile: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, yes or no: compile the training step first, for long runs.")
+    ] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     log: Annotated[str | None, typer.Option(metavar="RUN.jsonl", help="Append each event as a JSON line.")] = None,
     tensorboard: Annotated[str | None, typer.Option(metavar="FOLDER", help="Write scalars for TensorBoard.")] = None,
@@ -115,6 +119,7 @@ def fit(
         device=device,
         precision=precision,
         threads=threads,
+        compile=compile,
         verbose=not quiet,
     )
     heard = (TensorBoard(tensorboard),) if tensorboard else ()

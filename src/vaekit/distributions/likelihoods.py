@@ -16,11 +16,12 @@ from torch.distributions import (
     Normal,
     StudentT,
 )
+from torch.nn.functional import logsigmoid
 from torch.types import _size
 
 from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.discretized import DiscretizedLogisticMixture
-from vaekit.distributions.elementwise import sigmoid, softplus
+from vaekit.distributions.elementwise import sigmoid
 from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.negative_binomial import NegativeBinomialLikelihood
 
@@ -58,8 +59,11 @@ class ScaledBernoulli(Bernoulli):
         super().__init__(logits=logits, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return log P(value) = x l − log(1 + e^l) in nats, elementwise, with x = value / top and l the logits."""
-        return value / self.top * self.logits - softplus(self.logits)
+        """Return log P(value) = x l − log(1 + e^l) in nats, elementwise, with x = value / top and l the logits.
+
+        Written as (x − 1) l + log σ(l): two passes over memory, and as many back.
+        """
+        return torch.addcmul(logsigmoid(self.logits), value - self.top, self.logits, value=1 / self.top)
 
     @property
     def mean(self) -> Tensor:

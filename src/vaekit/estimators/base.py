@@ -72,6 +72,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "device": [_one_of("auto", "cpu", "cuda", "mps")],
     "precision": [_one_of("auto", "float32", "bfloat16")],
     "threads": [_POSITIVE_INT, None],
+    "compile": [_one_of("auto", "yes", "no")],
     "encoder": [HasMethods("forward"), None],
     "decoder": [HasMethods("forward"), None],
     "verbose": ["boolean"],

@@ -60,6 +60,8 @@ PARAMETERS = """
         Of matrix products in training; everything else is float32.
     threads : int, default=None
         Processor threads.
+    compile : {"auto", "yes", "no"}, default="auto"
+        Whether to compile the training step first; "auto" where the run is long enough to repay it.
     encoder, decoder : nn.Module, default=None
         Networks of your own, without losses: from inputs to features, and from codes to features or parameters.
     verbose : bool, default=False
@@ -112,6 +114,7 @@ class _Configured(LatentEstimator):
         device: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
+        compile: str = "auto",
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
         verbose: bool = False,
@@ -140,6 +143,7 @@ class _Configured(LatentEstimator):
         self.device = device
         self.precision = precision
         self.threads = threads
+        self.compile = compile
         self.encoder = encoder
         self.decoder = decoder
         self.verbose = verbose

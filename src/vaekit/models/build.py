@@ -191,7 +191,8 @@ def make_observation(schema: Schema, names: tuple[str, ...]) -> Likelihood:
     observation = (
         make_likelihood(names[0], list(schema.fields), schema.event_shape) if one_field else product(schema, names)
     )
-    observation.has_gaps = schema.has_missing
+    for part in observation.modules():  # each group of a table's columns too
+        part.has_gaps = schema.has_missing  # type: ignore[assignment]
     return observation
 
 

@@ -47,8 +47,20 @@ class GatedUp(nn.Module):
         return glu(self.conv(x), dim=1)
 
 
+class GatedResidual(nn.Module):
+    """h = x + (W * x + b) ⊙ σ(V * x + c), 3 × 3 (He et al., 2016, arXiv:1512.03385, with a gate for a branch)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branch = GatedConv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [n, channels, H, W] of the same."""
+        return x + self.branch(x)
+
+
 class ConvEncoder(nn.Module):
-    """Pictures [n, C, H, W] to features [n, out_features] by gated convolutions of stride 2.
+    """Pictures [n, C, H, W] to features [n, out_features] by gated convolutions of stride 2, each with a residual one.
 
     Parameters
     ----------
@@ -63,7 +75,8 @@ class ConvEncoder(nn.Module):
         sizes = halvings(*in_shape[1:])
         widths = _widths(channels, len(sizes))
         self.stem = GatedConv(in_shape[0], widths[0])
-        self.down = nn.Sequential(*[GatedConv(a, b, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)])
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.down = nn.Sequential(*[m for a, b in pairs for m in (GatedConv(a, b, stride=2), GatedResidual(b))])
         self.out = nn.Linear(widths[-1] * math.prod(sizes[-1]), out_features)
         self.out_features = out_features
 
@@ -75,6 +88,8 @@ class ConvEncoder(nn.Module):
 
 class ConvDecoder(nn.Module):
     """Codes [n, d] to parameters [n, P·C, H, W]: a linear map to the smallest size, then doublings.
+
+    A residual convolution stands before each doubling; at the full size, where it would cost most, there is none.
 
     Parameters
     ----------
@@ -90,7 +105,8 @@ class ConvDecoder(nn.Module):
         widths = _widths(channels, len(self.sizes))[::-1]
         self.smallest = (widths[0], *self.sizes[0])
         self.first = nn.Linear(latent_dim, math.prod(self.smallest))
-        self.up = nn.ModuleList(GatedUp(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.up = nn.ModuleList(nn.Sequential(GatedResidual(a), GatedUp(a, b)) for a, b in pairs)
         self.last = nn.Conv2d(widths[-1], out_shape[0], 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:

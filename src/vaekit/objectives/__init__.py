@@ -15,4 +15,4 @@ OBJECTIVES: dict[str, Objective] = {
     "reconstruction": reconstruction,
 }
 
-__all__ = ["OBJECTIVES", "Bound", "Objective", "elbo", "reconstruction"]
+__all__ = ["OBJECTIVES", "Bound", "Objective", "ciwae", "dreg", "elbo", "iwae", "miwae", "piwae", "reconstruction"]

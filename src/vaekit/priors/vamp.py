@@ -48,7 +48,7 @@ class MixtureOfDiagonals:
 class VampPrior(Prior):
     r"""p(z) = 1/K Σ_k q(z | u_k) with learned pseudo-inputs u_k (Tomczak and Welling, 2018, eq. 9, arXiv:1705.07120).
 
-    Pseudo-inputs begin at rows of the data and stay inside the data's range, as the paper's stay in [0, 1].
+    Pseudo-inputs begin near the data and stay inside the data's range, as the paper's stay in [0, 1].
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class VampPrior(Prior):
 
     @torch.no_grad()
     def prepare(self, inputs: Tensor) -> None:
-        """Begin at rows spread over encoder inputs [n, *in_shape], and bound each input by its range."""
-        rows = torch.linspace(0, len(inputs) - 1, self.n_components).long()
-        self.pseudo_inputs.copy_(inputs[rows])
+        """Begin at means of four rows of encoder inputs [n, *in_shape], and bound each input by its range."""
+        rows = torch.randint(len(inputs), (4, self.n_components))
+        self.pseudo_inputs.copy_(inputs[rows].mean(0))  # not at rows themselves: a model file holds no row of the data
         self.low.copy_(inputs.amin(0))
         self.high.copy_(inputs.amax(0))
 

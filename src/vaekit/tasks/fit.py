@@ -19,12 +19,13 @@ from vaekit.data.readers import read
 from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
-from vaekit.models.build import Architecture, build, choose_likelihoods
+from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted
 from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.compiling import repays
 from vaekit.training.diagnosis import diagnose
 from vaekit.training.loop import Run
 from vaekit.training.measures import ACTIVE_VARIANCE, mean_elbo_nats, unit_kl_nats, unit_means, without_latent_nats
@@ -72,6 +73,7 @@ class Options:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    compile: str = "auto"
     encoder: nn.Module | None = None
     decoder: nn.Module | None = None
 
@@ -148,18 +150,20 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
     network = "custom" if own else presets.default_network(schema) if options.network == "auto" else options.network
     if network == "conv" and not schema.is_picture:
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
-    prior = _prior(options)
+    prior = _prior(options, len(codes))
+    latent_dim = _latent_dim(options, size)
+    levels = 1 if prior == "vamp" else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
     return Architecture(
         model=options.model,
-        latent_dim=_latent_dim(options, size),
+        latent_dim=latent_dim,
         likelihoods=choose_likelihoods(schema, codes, options.likelihood),
         network=network,
         hidden=tuple(int(width) for width in hidden),
         activation=options.activation,
         prior=prior,
-        levels=options.levels or 1,
+        levels=options.levels or levels,
     )
 
 
@@ -190,6 +194,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     epochs = options.epochs or (100_000 if seconds else presets.default_epochs(options.preset, n_rows, network))
     device = choose_device(options.device)
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
+    compiled = options.compile == "yes" or options.compile == "auto" and repays(model, epochs * n_rows, seconds, device)
     return Settings(
         epochs=epochs,
         seconds=seconds,
@@ -205,6 +210,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         device=device,
         precision=choose_precision(options.precision, device, model),
         threads=choose_threads(options.threads, small=is_small(model, batch_size)),
+        compiled=compiled,
     )
 
 
@@ -219,20 +225,24 @@ def stated_choices(schema: Schema, architecture: Architecture, settings: Setting
         likelihoods = f"{what} {field.stated} → {architecture.likelihoods[0]}"
     else:
         likelihoods = "; ".join(f"{len(names)} {words}" for words, names in chosen.items())
+    layers = f" in {architecture.levels} layers" if architecture.levels > 1 else ""
+    compiled = ", compiled," if settings.compiled else ""
     budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
     return [
         str(schema),
         f"{likelihoods}; numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}"
         + ("; real numbers have densities, which may exceed 1" if density else ""),
         f"{architecture.model}, {architecture.network} {'-'.join(map(str, architecture.hidden))}, "
-        f"{architecture.latent_dim} latent units, {architecture.prior} prior; "
-        f"{budget}, batches of {settings.batch_size}, "
-        f"{settings.precision} on {settings.device}, {settings.threads} threads, seed {settings.seed}",
+        f"{architecture.latent_dim} latent units{layers}, {architecture.prior} prior; "
+        f"{settings.objective}, {budget}, batches of {settings.batch_size}, "
+        f"{settings.precision}{compiled} on {settings.device}, {settings.threads} threads, seed {settings.seed}",
     ]
 
 
 def _latent_dim(options: Options, size: int) -> int:
-    return presets.default_latent_dim(options.model, size) if options.latent_dim == "auto" else int(options.latent_dim)
+    if options.latent_dim != "auto":
+        return int(options.latent_dim)
+    return max(options.levels or 1, presets.default_latent_dim(options.model, size, options.preset))
 
 
 def _check_combination(options: Options) -> None:
@@ -248,9 +258,10 @@ def _check_combination(options: Options) -> None:
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
             "Use prior='autoregressive', or levels=1."
         )
-    if options.free_nats and options.objective not in ("auto", "elbo"):
+    objective = MODELS[options.model].default_objective if options.objective == "auto" else options.objective
+    if options.free_nats and objective != "elbo":
         raise ParameterError(
-            f"free_nats belongs to the objective 'elbo'; got objective='{options.objective}'. Leave free_nats=0."
+            f"free_nats belongs to the objective 'elbo'; got objective='{objective}'. Leave free_nats=0."
         )
     if options.latent_dim != "auto" and int(options.latent_dim) < levels:
         raise ParameterError(
@@ -259,10 +270,10 @@ def _check_combination(options: Options) -> None:
         )
 
 
-def _prior(options: Options) -> str:
+def _prior(options: Options, n_rows: int) -> str:
     if options.model == "autoencoder":
         return "mixture"
-    return "autoregressive" if options.prior == "auto" else options.prior
+    return presets.default_prior(n_rows) if options.prior == "auto" else options.prior
 
 
 def _checkpoint(

@@ -21,6 +21,7 @@ from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
 from vaekit.objectives import OBJECTIVES, Bound
 from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.compiling import Compiled
 from vaekit.training.precision import own_randomness_and_threads, reseed
 from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
@@ -75,6 +76,7 @@ class Run:
         self.settings, self.checkpoint = settings, checkpoint
         drawn: dict[str, Any] = {"draws": settings.draws} if settings.draws else {}
         self.objective: Callable[..., Bound] = partial(OBJECTIVES[settings.objective], **drawn)
+        self.terms = Compiled(self._terms, settings.device) if settings.compiled else self._terms
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
@@ -82,7 +84,9 @@ class Run:
         self.optimizer = _adam(self.parameters)
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
-        self.moving = [k for k, v in self.average.items() if v.is_floating_point()]
+        own = model.state_dict()  # the weights themselves, which stay where they are
+        moving = [k for k, v in self.average.items() if v.is_floating_point()]
+        self.moving = [[state[k] for k in moving] for state in (self.average, own)]
         wide = torch.float32 if settings.device == "mps" else torch.float64  # which has no float64
         self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=wide)
         self.weight = torch.zeros((), device=settings.device)  # of the KL; a tensor, so that compiled steps read it
@@ -136,9 +140,9 @@ class Run:
         facts, settings = self.facts, self.settings
         reseed(settings.device, seed_of(settings.seed, 2, facts.epoch, facts.step))
         progress = self.progress()
-        self.weight.fill_(kl_weight(progress, settings.warmup, settings.beta, settings.cycles))
+        self.weight.fill_(self._kl_weight(progress))
         with self._autocast():
-            loss, sums = self._terms(x, self.weight)
+            loss, sums = self.terms(x, self.weight)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
         scale = (norm / settings.clip_norm).clamp_min(1.0)
@@ -200,7 +204,7 @@ class Run:
                 kl_nats=kl,
                 valid_elbo_nats=held_out_nats,
                 valid_bits_per_dim=-held_out_nats / self.model.event_shape.numel() / math.log(2),
-                kl_weight=kl_weight(self.progress(), self.settings.warmup, self.settings.beta),
+                kl_weight=self._kl_weight(self._progress_at(facts.epoch, max(facts.step - 1, 0))),  # of the last step
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 rows_per_second=rows / max(facts.seconds - facts.epoch_began, 1e-9),
             )
@@ -242,16 +246,20 @@ class Run:
         by_clock = (time.monotonic() - self.clock) / self.settings.seconds if self.settings.seconds else 0.0
         return min(1.0, max(by_steps, by_clock))
 
+    def _kl_weight(self, progress: float) -> float:
+        return kl_weight(progress, self.settings.warmup, self.settings.beta, self.settings.cycles)
+
     def _average(self) -> None:
         steps = self.facts.epoch * len(self.batches) + self.facts.step + 1
-        if steps % AVERAGE_EVERY:
+        every = AVERAGE_EVERY if steps > AVERAGE_EVERY else 1  # a run of a few steps has an average too
+        if steps % every:
             return
         expected = (
             steps / max(self.progress(), 1e-3) if self.settings.seconds else self.settings.epochs * len(self.batches)
         )
-        decay = average_decay(steps, int(expected)) ** AVERAGE_EVERY
-        own = self.model.state_dict()
-        torch._foreach_lerp_([self.average[k] for k in self.moving], [own[k] for k in self.moving], 1 - decay)
+        decay = average_decay(steps, int(expected)) ** every
+        averages, weights = self.moving
+        torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the run's state by name."""

@@ -22,18 +22,25 @@ class Preset:
         The limit for small data.
     width : float
         Times the usual width of layers.
+    levels : int
+        Stochastic layers of a VAE.
+    most_units : int
+        The most latent units to start with.
     """
 
     rows_seen: int
     most_epochs: int
     width: float
+    levels: int
+    most_units: int
 
 
 PRESETS = {
-    "fast": Preset(rows_seen=1_200_000, most_epochs=100, width=1.0),
-    "balanced": Preset(rows_seen=4_000_000, most_epochs=200, width=1.0),
-    "best": Preset(rows_seen=16_000_000, most_epochs=400, width=2.0),
+    "fast": Preset(rows_seen=1_200_000, most_epochs=100, width=1.0, levels=1, most_units=48),
+    "balanced": Preset(rows_seen=6_000_000, most_epochs=200, width=1.0, levels=1, most_units=48),
+    "best": Preset(rows_seen=24_000_000, most_epochs=400, width=1.7, levels=2, most_units=80),
 }
+ENOUGH_ROWS = 1_000  # for what is learned beside encoder and decoder
 
 
 def default_epochs(preset: str, n_rows: int, network: str = "mlp") -> int:
@@ -70,11 +77,11 @@ def default_hidden(preset: str, network: str, n_inputs: int) -> tuple[int, ...]:
 
 
 def default_network(schema: Schema) -> str:
-    """Return "conv" for pictures in colour or of more than 1,024 pixels, else "mlp"."""
+    """Return "conv" for pictures of more than 1,024 values, else "mlp"."""
     return "conv" if schema.is_picture and schema.n_dims > 1024 else "mlp"
 
 
-def default_latent_dim(model: str, n_inputs: int) -> int:
+def default_latent_dim(model: str, n_inputs: int, preset: str = "balanced") -> int:
     """Return how many units to start with: a VAE drops those it does not use, an autoencoder keeps all.
 
     Examples
@@ -82,7 +89,30 @@ def default_latent_dim(model: str, n_inputs: int) -> int:
     >>> default_latent_dim("vae", 784), default_latent_dim("vae", 4), default_latent_dim("autoencoder", 64)
     (48, 2, 16)
     """
-    return max(1, min(48, n_inputs // 2)) if model == "vae" else max(1, min(16, n_inputs // 4))
+    most = PRESETS[preset].most_units
+    return max(1, min(most, n_inputs // 2)) if model == "vae" else max(1, min(16, n_inputs // 4))
+
+
+def default_prior(n_rows: int) -> str:
+    """Return the prior that is worth its cost: a learned one, where there are rows to learn it from.
+
+    Examples
+    --------
+    >>> default_prior(150), default_prior(60_000)
+    ('normal', 'autoregressive')
+    """
+    return "autoregressive" if n_rows >= ENOUGH_ROWS else "normal"
+
+
+def default_levels(preset: str, model: str, latent_dim: int, n_rows: int) -> int:
+    """Return the number of stochastic layers: more than one only with units and rows to fill them.
+
+    Examples
+    --------
+    >>> default_levels("best", "vae", 80, 60_000), default_levels("best", "vae", 2, 150)
+    (2, 1)
+    """
+    return PRESETS[preset].levels if model == "vae" and latent_dim >= 32 and n_rows >= ENOUGH_ROWS else 1
 
 
 def parse_seconds(time: Any) -> float | None:
