@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor
 
 from vaekit.distributions.posteriors import LOG_2PI
 
@@ -17,27 +16,36 @@ class MixtureOfNormals:
 
     Parameters
     ----------
-    log_weight, loc, scale : Tensor of shape (..., M)
-        The weights' logarithms add up to no more than 0.
+    logits, loc, scale : Tensor of shape (M, ...)
+        The components stand first, so that z [...] meets them as it is, and sums over them run over whole vectors.
     """
 
-    def __init__(self, log_weight: Tensor, loc: Tensor, scale: Tensor) -> None:
-        self.log_weight, self.loc, self.scale = log_weight, loc, scale
+    def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor) -> None:
+        self.logits, self.loc, self.scale = logits, loc, scale
 
     def __getitem__(self, index: Any) -> MixtureOfNormals:
         """Return the mixtures at an index of the batch shape."""
-        return MixtureOfNormals(self.log_weight[index], self.loc[index], self.scale[index])
+        return MixtureOfNormals(*(part.movedim(0, -1)[index].movedim(-1, 0) for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.logits, self.loc, self.scale
+
+    @property
+    def log_weight(self) -> Tensor:
+        """Log w, [M, ...]."""
+        return self.logits - self.logits.logsumexp(0)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats, elementwise: [...]."""
-        parts = -0.5 * ((z[..., None] - self.loc) / self.scale).square() - self.scale.log()  # [..., M]
-        return (self.log_weight + parts).logsumexp(-1) - 0.5 * LOG_2PI
+        parts = self.logits - 0.5 * ((z - self.loc) / self.scale).square() - self.scale.log()  # [M, ...]
+        return parts.logsumexp(0) - self.logits.logsumexp(0) - 0.5 * LOG_2PI
 
     def sample(self, temperature: float = 1.0) -> Tensor:
         """Return one draw of each number, its Gaussian's spread scaled by the temperature: [...]."""
-        flat = self.log_weight.exp().flatten(0, -2)
-        m = torch.multinomial(flat.cpu(), 1).to(flat.device).view(*self.loc.shape[:-1], 1)
-        loc, scale = self.loc.gather(-1, m)[..., 0], self.scale.gather(-1, m)[..., 0]
+        weight = self.log_weight.exp().flatten(1).T.cpu()  # [numbers, M]
+        m = torch.multinomial(weight, 1).to(self.loc.device).view(1, *self.loc.shape[1:])
+        loc, scale = self.loc.gather(0, m)[0], self.scale.gather(0, m)[0]
         return loc + temperature * scale * torch.randn(loc.shape).to(loc)
 
 
@@ -48,12 +56,10 @@ class AutoregressiveDensity:
     ----------
     conditionals : callable
         From z [..., d] to all p(z_j | z_<j) at once, batch shape [..., d]; unit j must not depend on z_≥j.
-    d : int
-    where : torch.device
     """
 
-    def __init__(self, conditionals: Callable[[Tensor], MixtureOfNormals], d: int, where: torch.device) -> None:
-        self.conditionals, self.d, self.where = conditionals, d, where
+    def __init__(self, conditionals: Callable[[Tensor], MixtureOfNormals]) -> None:
+        self.conditionals = conditionals
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats, [...], of z [..., d]."""
@@ -62,14 +68,3 @@ class AutoregressiveDensity:
     def log_prob_by_unit(self, z: Tensor) -> Tensor:
         """Return log p(z_j | z_<j) in nats, [..., d]."""
         return self.conditionals(z).log_prob(z)
-
-    def sample(self, sample_shape: Size = torch.Size()) -> Tensor:
-        """Return draws, [*sample_shape, d]; one pass a unit."""
-        return self.draw(math.prod(sample_shape)).view(*sample_shape, -1)
-
-    def draw(self, n: int, temperature: float = 1.0) -> Tensor:
-        """Return n draws, [n, d], each Gaussian's spread scaled by the temperature."""
-        z = torch.zeros(n, self.d, device=self.where)
-        for j in range(self.d):
-            z[:, j] = self.conditionals(z)[:, j].sample(temperature)
-        return z

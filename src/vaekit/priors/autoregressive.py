@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from vaekit.distributions.autoregressive import AutoregressiveDensity, MixtureOfNormals
 from vaekit.distributions.elementwise import glu
@@ -45,7 +46,7 @@ class AutoregressivePrior(Prior):
         place = torch.arange(d)
         seen = 1 + torch.arange(n_hidden) * (d - 1) // n_hidden  # hidden unit h sees z_0 .. z_{seen_h − 1}
         self.hidden = MaskedLinear((place[None] < seen[:, None]).repeat(2, 1))
-        self.out = MaskedLinear((seen[None] <= place[:, None]).repeat_interleave(3 * m, 0))
+        self.out = MaskedLinear((seen[None] <= place[:, None]).repeat(3 * m, 1))  # [3 M d, n_hidden]
         self.register_buffer("units", place)
         self.register_buffer("centre", torch.zeros(d))
         self._begin_near_the_standard_normal()
@@ -53,25 +54,36 @@ class AutoregressivePrior(Prior):
     @torch.no_grad()
     def _begin_near_the_standard_normal(self) -> None:
         self.out.weight.mul_(0.1)
-        bias = self.out.bias.view(-1, 3, self.n_components)  # of log-weights, locations and log-scales
+        bias = self.out.bias.view(3, self.n_components, -1)  # of logits, locations and log-scales
         bias.zero_()
-        bias[:, 1] = torch.linspace(-1, 1, self.n_components) if self.n_components > 1 else 0.0
+        if self.n_components > 1:
+            bias[1] = torch.linspace(-1, 1, self.n_components)[:, None]
 
     def forward(self) -> AutoregressiveDensity:
         """Return p(z), a density with event shape (d,)."""
-        return AutoregressiveDensity(self.conditionals, self.latent_dim, self.centre.device)
+        return AutoregressiveDensity(self.conditionals)
 
     def conditionals(self, z: Tensor) -> MixtureOfNormals:
         """Return p(z_j | z_<j) of z [..., d], each with batch shape [..., d]; unit j does not depend on z_≥j."""
-        parameters = self.out(glu(self.hidden(self._all_units(z)))).float()
-        logits, loc, log_scale = parameters.view(*z.shape[:-1], -1, 3, self.n_components).unbind(-2)
-        if len(self.units) < len(self.centre):
-            logits, loc, log_scale = (part[..., self.units, :] for part in (logits, loc, log_scale))
-        return MixtureOfNormals(logits.log_softmax(-1), loc, bounded(log_scale, -6, 3).exp())  # each [..., d, M]
+        mixtures = self._mixtures(self.out(glu(self.hidden(self._all_units(z)))))
+        return mixtures if len(self.units) == len(self.centre) else mixtures[..., self.units]
 
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
-        """Return n draws of z, [n, d], each Gaussian's spread scaled by the temperature; one pass a unit."""
-        return self().draw(n, temperature)
+        """Return n draws of z, [n, d], each Gaussian's spread scaled by the temperature.
+
+        Unit by unit: each adds its column to what the hidden layer has seen and asks for the next conditional alone,
+        so that all d steps together cost about one pass.
+        """
+        z = self.centre.repeat(n, 1)  # [n, all units]
+        seen = self.hidden.bias.repeat(n, 1)  # [n, 2 n_hidden]
+        columns = (self.hidden.weight * self.hidden.mask).T  # [all units, 2 n_hidden]
+        rows = (self.out.weight * self.out.mask).view(3 * self.n_components, -1, seen.shape[1] // 2)
+        bias = self.out.bias.view(3 * self.n_components, -1)
+        for j in range(int(self.units.max()) + 1):
+            if j in self.units:
+                z[:, j] = self._mixtures(linear(glu(seen), rows[:, j], bias[:, j]))[:, 0].sample(temperature)
+            seen.addr_(z[:, j], columns[j])
+        return z[:, self.units]
 
     def keep_units(self, units: Tensor, centre: Tensor) -> bool:
         """Become Π_j p(z_j | kept units before j, the others at `centre`)."""
@@ -84,3 +96,9 @@ class AutoregressivePrior(Prior):
         if len(self.units) == len(self.centre):
             return z
         return self.centre.expand(*z.shape[:-1], -1).index_copy(-1, self.units, z)
+
+    def _mixtures(self, parameters: Tensor) -> MixtureOfNormals:
+        """Return the mixtures of parameters [..., 3 M k] for k units, batch shape [..., k]."""
+        by_part = parameters.float().unflatten(-1, (3, self.n_components, -1)).movedim((-3, -2), (0, 1))
+        logits, loc, log_scale = by_part  # each [M, ..., k]
+        return MixtureOfNormals(logits, loc, bounded(log_scale, -6, 3).exp())
