@@ -249,12 +249,14 @@ def test_a_mixture_of_many_posteriors_is_the_naive_one(log_scale):
         torch.testing.assert_close(found.double(), naive.log_prob(z.double()), rtol=1e-5, atol=1e-4)
 
 
-def test_pseudo_inputs_begin_at_rows_and_stay_in_the_range_of_the_data():
+def test_pseudo_inputs_begin_near_the_data_at_no_row_and_stay_in_its_range():
     prior, rows = VampPrior(2, n_components=7), torch.randn(30, 3)
     seen = []
     prior.attach(lambda inputs: seen.append(inputs) or ConditionalNormal(3, (4,), 2)(inputs), (3,))
     prior.prepare(rows)
-    assert all((row == rows).all(1).any() for row in prior.pseudo_inputs)
+    assert not any((row == rows).all(1).any() for row in prior.pseudo_inputs)
+    assert (prior.pseudo_inputs >= rows.amin(0)).all()
+    assert (prior.pseudo_inputs <= rows.amax(0)).all()
     with torch.no_grad():
         prior.pseudo_inputs.mul_(10)
     prior()
@@ -292,7 +294,7 @@ def test_one_pass_is_as_good_as_unit_by_unit():
     prior, z = make("autoregressive", 3), torch.randn(7, 3)
     known, total = torch.zeros(7, 3), torch.zeros(7)
     for j in range(3):
-        total += prior.conditionals(known)[:, j].log_prob(z[:, j])
+        total += prior.conditionals(known).units(j).log_prob(z[:, j])
         known[:, j] = z[:, j]
     torch.testing.assert_close(prior().log_prob(z), total)
     torch.testing.assert_close(prior().log_prob_by_unit(z).sum(-1), total)

@@ -23,13 +23,9 @@ class MixtureOfNormals:
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor) -> None:
         self.logits, self.loc, self.scale = logits, loc, scale
 
-    def __getitem__(self, index: Any) -> MixtureOfNormals:
-        """Return the mixtures at an index of the batch shape."""
-        return MixtureOfNormals(*(part.movedim(0, -1)[index].movedim(-1, 0) for part in self._parts))
-
-    @property
-    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.logits, self.loc, self.scale
+    def units(self, index: Any) -> MixtureOfNormals:
+        """Return the mixtures at an index of the last axis."""
+        return MixtureOfNormals(self.logits[..., index], self.loc[..., index], self.scale[..., index])
 
     @property
     def log_weight(self) -> Tensor:

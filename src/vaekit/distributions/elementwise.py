@@ -36,14 +36,16 @@ def sigmoid(x: Tensor) -> Tensor:
     >>> sigmoid(torch.tensor([-1000.0, 0.0, 1000.0]))
     tensor([1.8049e-35, 5.0000e-01, 1.0000e+00])
     """
-    return 1 / (1 + (-x).clamp_max(LARGEST).exp())
+    if x.requires_grad:
+        return torch.sigmoid(x)
+    return torch.neg(x).clamp_max_(LARGEST).exp_().add_(1).reciprocal_()  # one new tensor, not five
 
 
 def silu(x: Tensor) -> Tensor:
     """Return x σ(x)."""
     if x.requires_grad:
         return functional.silu(x)
-    return x / (1 + (-x).clamp_max(LARGEST).exp())
+    return sigmoid(x).mul_(x)
 
 
 def elu(x: Tensor) -> Tensor:
@@ -58,4 +60,4 @@ def glu(h: Tensor, dim: int = -1) -> Tensor:
     if h.requires_grad:
         return functional.glu(h, dim)
     a, b = h.chunk(2, dim)
-    return torch.neg(b).clamp_max_(LARGEST).exp_().add_(1).reciprocal_().mul_(a)  # one new tensor, not five
+    return sigmoid(b).mul_(a)

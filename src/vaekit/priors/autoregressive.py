@@ -12,6 +12,8 @@ from vaekit.distributions.likelihood import bounded
 from vaekit.networks.masked import MaskedLinear
 from vaekit.priors.base import Prior
 
+ROWS_AT_ONCE = 1024
+
 
 class AutoregressivePrior(Prior):
     r"""p(z) = Π_j Σ_m w_jm(z_<j) N(z_j; loc_jm(z_<j), scale_jm(z_<j)²).
@@ -66,14 +68,18 @@ class AutoregressivePrior(Prior):
     def conditionals(self, z: Tensor) -> MixtureOfNormals:
         """Return p(z_j | z_<j) of z [..., d], each with batch shape [..., d]; unit j does not depend on z_≥j."""
         mixtures = self._mixtures(self.out(glu(self.hidden(self._all_units(z)))))
-        return mixtures if len(self.units) == len(self.centre) else mixtures[..., self.units]
+        return mixtures if len(self.units) == len(self.centre) else mixtures.units(self.units)
 
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         """Return n draws of z, [n, d], each Gaussian's spread scaled by the temperature.
 
         Unit by unit: each adds its column to what the hidden layer has seen and asks for the next conditional alone,
-        so that all d steps together cost about one pass.
+        so that all d steps together cost about one pass. Some rows at a time, whose hidden layer fits a cache.
         """
+        pieces = torch.arange(n).split(ROWS_AT_ONCE)
+        return torch.cat([self._draw(len(piece), temperature) for piece in pieces])
+
+    def _draw(self, n: int, temperature: float) -> Tensor:
         z = self.centre.repeat(n, 1)  # [n, all units]
         seen = self.hidden.bias.repeat(n, 1)  # [n, 2 n_hidden]
         columns = (self.hidden.weight * self.hidden.mask).T  # [all units, 2 n_hidden]
@@ -81,7 +87,7 @@ class AutoregressivePrior(Prior):
         bias = self.out.bias.view(3 * self.n_components, -1)
         for j in range(int(self.units.max()) + 1):
             if j in self.units:
-                z[:, j] = self._mixtures(linear(glu(seen), rows[:, j], bias[:, j]))[:, 0].sample(temperature)
+                z[:, j] = self._mixtures(linear(glu(seen), rows[:, j], bias[:, j])).units(0).sample(temperature)
             seen.addr_(z[:, j], columns[j])
         return z[:, self.units]
 

@@ -39,7 +39,9 @@ from vaekit.training.precision import (
 from vaekit.training.progress import Listener, Note
 from vaekit.training.settings import Settings
 
-MOST_HELD_OUT = 10_000  # rows that bounds are measured on in training
+MOST_HELD_OUT = 10_000  # rows that the final bounds are measured on
+HELD_OUT_SHARE = 0.1  # the bound at an epoch's end takes held-out rows as many as this share of the training rows,
+SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 
@@ -110,11 +112,12 @@ def fit(
     for words in stated_choices(schema, architecture, settings, density=model.observation.density):
         _tell(listeners, words)
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
+    at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * len(train)))
     without_latent = without_latent_nats(model, valid, settings.seed)
     run = Run(
         model,
         Batches(train, settings.batch_size, settings.seed, settings.device),
-        valid.to(settings.device),
+        valid[spread(len(valid), at_epochs)].to(settings.device),
         settings,
         listeners,
         _checkpoint(checkpoint, settings, architecture, schema, (train, held_out)),
@@ -123,7 +126,7 @@ def fit(
         run.resume()
     run.train()
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
-    finish(run, fitted, without_latent, keep_active=options.latent_dim == "auto")
+    finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     return fitted
 
 
@@ -297,10 +300,10 @@ def _tell(listeners: Sequence[Listener], words: str) -> None:
 # -- after training ----------------------------------------------------------------------------------------------------
 
 
-def finish(run: Run, fitted: Fitted, without_latent: float, *, keep_active: bool) -> None:
+def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, keep_active: bool) -> None:
     """Fit what is fitted after training, then measure, calibrate and diagnose, into the fitted model's record."""
     model, settings = fitted.model.eval(), run.settings
-    train, held_out = run.batches.rows, run.held_out
+    train, held_out = run.batches.rows, valid.to(settings.device)
     with own_randomness_and_threads(settings.seed, settings.threads):
         model.finish(train[spread(len(train), SOME_ROWS)], settings.seed)
         mean, variance = unit_means(model, held_out)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-LONG_SECONDS = 240.0  # of a run, from which a compiled step repays its compilation: docs/performance.md
+LONG_SECONDS = 900.0  # of a run, from which a compiled step repays its compilation: docs/performance.md
 PRODUCTS_PER_SECOND = 5e10  # multiplications of two cores, for the projection alone
 
 

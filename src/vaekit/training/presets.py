@@ -20,8 +20,10 @@ class Preset:
         Rows that training looks at, epochs times rows.
     most_epochs : int
         The limit for small data.
-    width : float
-        Times the usual width of layers.
+    widths : tuple of int
+        Of layers, for under 16, under 128, and more inputs.
+    channels : int
+        After a convolutional network's first layer.
     levels : int
         Stochastic layers of a VAE.
     most_units : int
@@ -30,15 +32,16 @@ class Preset:
 
     rows_seen: int
     most_epochs: int
-    width: float
+    widths: tuple[int, int, int]
+    channels: int
     levels: int
     most_units: int
 
 
 PRESETS = {
-    "fast": Preset(rows_seen=1_200_000, most_epochs=100, width=1.0, levels=1, most_units=48),
-    "balanced": Preset(rows_seen=6_000_000, most_epochs=200, width=1.0, levels=1, most_units=48),
-    "best": Preset(rows_seen=24_000_000, most_epochs=400, width=1.7, levels=2, most_units=80),
+    "fast": Preset(1_200_000, most_epochs=100, widths=(64, 128, 300), channels=16, levels=1, most_units=40),
+    "balanced": Preset(5_000_000, most_epochs=200, widths=(64, 128, 512), channels=16, levels=1, most_units=40),
+    "best": Preset(20_000_000, most_epochs=400, widths=(128, 256, 512), channels=32, levels=2, most_units=80),
 }
 ENOUGH_ROWS = 1_000  # for what is learned beside encoder and decoder
 
@@ -69,11 +72,12 @@ def default_batch_size(n_rows: int) -> int:
 
 def default_hidden(preset: str, network: str, n_inputs: int) -> tuple[int, ...]:
     """Return the widths of layers; for a convolutional network its first channels and its last features."""
-    width = PRESETS[preset].width
+    budget = PRESETS[preset]
     if network == "conv":
-        return (int(16 * width), int(256 * width))
-    usual = 64 if n_inputs < 16 else 128 if n_inputs < 128 else 300
-    return (int(usual * width), int(usual * width))
+        return (budget.channels, 16 * budget.channels)
+    few, some, many = budget.widths
+    width = few if n_inputs < 16 else some if n_inputs < 128 else many
+    return (width, width)
 
 
 def default_network(schema: Schema) -> str:
@@ -87,7 +91,7 @@ def default_latent_dim(model: str, n_inputs: int, preset: str = "balanced") -> i
     Examples
     --------
     >>> default_latent_dim("vae", 784), default_latent_dim("vae", 4), default_latent_dim("autoencoder", 64)
-    (48, 2, 16)
+    (40, 2, 16)
     """
     most = PRESETS[preset].most_units
     return max(1, min(most, n_inputs // 2)) if model == "vae" else max(1, min(16, n_inputs // 4))
