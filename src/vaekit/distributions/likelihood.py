@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from vaekit.distributions.elementwise import softplus
+from vaekit.distributions.uniform import coarse_uniform
 
 
 def bounded(x: Tensor, low: float, high: float) -> Tensor:
@@ -95,6 +96,6 @@ class Likelihood(nn.Module):
         """Return what p(x | z) must know of a row beside z, [n]: its total for relative counts, None for all others."""
         return None
 
-    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = coarse_uniform) -> Tensor:
         """Return what is observed of codes, float32: themselves, but for grey levels read as probabilities."""
         return codes.float()

@@ -24,6 +24,7 @@ from vaekit.distributions.discretized import DiscretizedLogisticMixture
 from vaekit.distributions.elementwise import sigmoid
 from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.negative_binomial import NegativeBinomialLikelihood
+from vaekit.distributions.uniform import coarse_uniform
 
 LOGISTIC_STD = math.pi / math.sqrt(3)  # the standard deviation of a logistic of scale 1
 
@@ -44,7 +45,7 @@ class BernoulliLikelihood(Likelihood):
         mean = (codes.float().sum(0) / self.top + 0.5) / (len(codes) + 1)
         return torch.logit(mean)[None]
 
-    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = coarse_uniform) -> Tensor:
         """Return codes in {0, top}, top with probability code / top; a gap stays one."""
         codes = codes.float()
         drawn = (uniform(codes) * self.top < codes).float() * self.top

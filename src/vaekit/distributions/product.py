@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 from torch.types import _size
 
 from vaekit.distributions.likelihood import Likelihood
+from vaekit.distributions.uniform import coarse_uniform
 
 
 class ProductLikelihood(Likelihood):
@@ -53,7 +54,7 @@ class ProductLikelihood(Likelihood):
         found = [part.exposure(codes[:, columns]) for part, columns in self._pairs()]
         return next((exposure for exposure in found if exposure is not None), None)
 
-    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = torch.rand_like) -> Tensor:
+    def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = coarse_uniform) -> Tensor:
         """Return what each part observes of its columns, float32."""
         seen = codes.float().clone()
         for part, columns in self._pairs():

@@ -47,13 +47,13 @@ class Compiled:
     ----------
     function : callable
     device : str
-        On "cuda" the compiled calls are replayed as CUDA graphs.
+        On "cuda" the compiled calls are replayed as CUDA graphs. Random numbers are those of the plain function.
     """
 
     def __init__(self, function: Callable[..., Any], device: str) -> None:
         self.plain = function
-        mode = "reduce-overhead" if device.startswith("cuda") else None
-        self.chosen: Callable[..., Any] = torch.compile(_of_its_own(function), dynamic=False, mode=mode)
+        options: dict[str, Any] = {"fallback_random": True, "triton.cudagraphs": device.startswith("cuda")}
+        self.chosen: Callable[..., Any] = torch.compile(_of_its_own(function), dynamic=False, options=options)
 
     def __call__(self, *arguments: Any) -> Any:
         """Return function(*arguments)."""

@@ -1,7 +1,7 @@
 """The training loop.
 
-A run is a pure function of its settings and rows: order, noise and dropout of a step follow from (seed, epoch, step)
-alone, so a run that goes on from a checkpoint takes the very steps that one never killed would have taken.
+A run is a pure function of its settings and rows: order, noise and dropout of a round of steps follow from (seed,
+epoch, step) alone, so a run that goes on from a checkpoint takes the very steps that one never killed would have taken.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vaekit.data.batches import Batches, seed_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
 from vaekit.objectives import OBJECTIVES, Bound
+from vaekit.training.adam import Adam
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
 from vaekit.training.precision import own_randomness_and_threads, reseed
@@ -80,8 +81,7 @@ class Run:
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = _adam(self.parameters)
+        self.optimizer, self.rate = Adam([p for p in model.parameters() if p.requires_grad]), 0.0
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
         own = model.state_dict()  # the weights themselves, which stay where they are
@@ -115,6 +115,7 @@ class Run:
         """Take up to ROUND_STEPS steps; keep them when all numbers stayed finite, else go back and halve the rate."""
         facts, good = self.facts, self._copy()
         self.model.train()
+        reseed(self.settings.device, seed_of(self.settings.seed, 2, facts.epoch, facts.step))
         for x in self._next_batches():
             self._step(x)
             facts.step += 1
@@ -138,18 +139,13 @@ class Run:
 
     def _step(self, x: Tensor) -> None:
         facts, settings = self.facts, self.settings
-        reseed(settings.device, seed_of(settings.seed, 2, facts.epoch, facts.step))
         progress = self.progress()
         self.weight.fill_(self._kl_weight(progress))
         with self._autocast():
             loss, sums = self.terms(x, self.weight)
         loss.backward()
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
-        scale = (norm / settings.clip_norm).clamp_min(1.0)
-        self.optimizer.grad_scale = scale  # type: ignore[attr-defined]  # divided by within Adam's one pass
-        self.optimizer.param_groups[0]["lr"] = settings.learning_rate * facts.rate_factor * one_cycle(progress)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.rate = settings.learning_rate * facts.rate_factor * one_cycle(progress)
+        norm = self.optimizer.step(self.rate, settings.clip_norm)
         self.sums += torch.cat([sums, (loss.detach() + norm)[None]])
         self._average()
 
@@ -205,7 +201,7 @@ class Run:
                 valid_elbo_nats=held_out_nats,
                 valid_bits_per_dim=-held_out_nats / self.model.event_shape.numel() / math.log(2),
                 kl_weight=self._kl_weight(self._progress_at(facts.epoch, max(facts.step - 1, 0))),  # of the last step
-                learning_rate=self.optimizer.param_groups[0]["lr"],
+                learning_rate=self.rate,
                 rows_per_second=rows / max(facts.seconds - facts.epoch_began, 1e-9),
             )
         )
@@ -270,8 +266,7 @@ class Run:
             ("best", self.best),
         ):
             named |= {f"{group}.{k}": v for k, v in state.items()}
-        for i, p in enumerate(self.parameters):
-            named |= {f"optimizer.{i}.{k}": v for k, v in self.optimizer.state[p].items()}
+        named |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
         return named
 
     def resume(self) -> None:
@@ -296,18 +291,6 @@ class Run:
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-
-def _adam(parameters: list[torch.nn.Parameter]) -> torch.optim.Adam:
-    """Return Adam with its state made at once, so that a checkpoint has one shape from the first step on."""
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, eps=1e-8, fused=True)
-    for p in parameters:
-        optimizer.state[p] = {
-            "step": torch.zeros((), device=p.device),
-            "exp_avg": torch.zeros_like(p),
-            "exp_avg_sq": torch.zeros_like(p),
-        }
-    return optimizer
 
 
 def _copy_into(target: dict[str, Tensor], source: dict[str, Tensor]) -> None:
