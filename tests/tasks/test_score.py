@@ -36,8 +36,8 @@ def test_tail_probability_of_an_anomaly_is_small(vae: vaekit.VAE, rows: np.ndarr
 
 
 def test_more_draws_are_closer_to_the_likelihood(vae: vaekit.VAE, rows: np.ndarray) -> None:
-    few, many, most = (vae.score_samples(rows[1000:], k).mean() for k in (2, 16, 256))
-    assert few < many < most + 1e-3
+    few, many, most = (vae.score_samples(rows[1000:], k).mean() for k in (1, 64, 1024))
+    assert abs(many - most) < abs(few - most)
 
 
 def test_bound_lies_below_the_likelihood(vae: vaekit.VAE, rows: np.ndarray) -> None:

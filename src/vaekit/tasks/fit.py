@@ -197,7 +197,8 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     epochs = options.epochs or (100_000 if seconds else presets.default_epochs(options.preset, n_rows, network))
     device = choose_device(options.device)
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
-    compiled = options.compile == "yes" or options.compile == "auto" and repays(model, epochs * n_rows, seconds, device)
+    steps = epochs * -(-n_rows // batch_size)
+    repaid = options.compile == "auto" and repays(model, steps, batch_size, seconds, device)
     return Settings(
         epochs=epochs,
         seconds=seconds,
@@ -213,7 +214,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         device=device,
         precision=choose_precision(options.precision, device, model),
         threads=choose_threads(options.threads, small=is_small(model, batch_size)),
-        compiled=compiled,
+        compiled=options.compile == "yes" or repaid,
     )
 
 

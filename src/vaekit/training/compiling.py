@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch import nn
 
-LONG_SECONDS = 900.0  # of a run, from which a compiled step repays its compilation: docs/performance.md
-PRODUCTS_PER_SECOND = 5e10  # multiplications of two cores, for the projection alone
+from vaekit.training.precision import has_convolution
+
+LONG_SECONDS = 300.0  # of a run, from which a compiled step repays its compilation: docs/performance.md
+STEP_SECONDS, PRODUCTS_PER_SECOND = 2e-3, 5e10  # of two cores: what a step takes beside its products, and those
 
 
-def repays(model: nn.Module, rows_seen: int, seconds: float | None, device: str) -> bool:
-    """Return whether a run of so many rows, or of so many seconds, is long enough to compile its step first.
+def repays(model: nn.Module, steps: int, batch_size: int, seconds: float | None, device: str) -> bool:
+    """Return whether a run of so many steps, or of so many seconds, is long enough to compile its step first.
 
     The projection counts three passes over the weights for each row, so it follows from the settings alone: the same
-    seed gives the same model.
+    seed gives the same model. Convolutions gain nothing on a processor.
 
     Parameters
     ----------
     model : nn.Module
-    rows_seen : int
+    steps : int
+    batch_size : int
     seconds : float or None
         The budget of time, where there is one.
     device : str
     """
-    if device not in ("cpu", "cuda") or (device == "cpu" and not has_compiler()):
+    if device not in ("cpu", "cuda") or (device == "cpu" and (has_convolution(model) or not has_compiler())):
         return False
-    projected = 3 * rows_seen * sum(p.numel() for p in model.parameters()) / PRODUCTS_PER_SECOND
+    products = 3 * batch_size * sum(p.numel() for p in model.parameters())
+    projected = steps * (STEP_SECONDS + products / PRODUCTS_PER_SECOND)
     return (projected if seconds is None else min(projected, seconds)) >= LONG_SECONDS
 
 
@@ -53,19 +58,27 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], device: str) -> None:
         self.plain = function
         options: dict[str, Any] = {"fallback_random": True, "triton.cudagraphs": device.startswith("cuda")}
-        self.chosen: Callable[..., Any] = torch.compile(_of_its_own(function), dynamic=False, options=options)
+        with _quiet():
+            self.chosen: Callable[..., Any] = torch.compile(_of_its_own(function), dynamic=False, options=options)
 
     def __call__(self, *arguments: Any) -> Any:
         """Return function(*arguments)."""
         if self.chosen is self.plain:
             return self.plain(*arguments)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the compiler's own, which no user can mend
+            with _quiet():
                 return self.chosen(*arguments)
-        except (torch._dynamo.exc.TorchDynamoException, RuntimeError):
+        except (torch._dynamo.exc.TorchDynamoException, RuntimeError, OSError):
             self.chosen = self.plain  # a machine that cannot compile still trains
             return self.plain(*arguments)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back the compiler's own warnings, which no user can mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
