@@ -85,7 +85,7 @@ def floor(run: Run) -> dict[str, float]:
     """Return the counts of a step and the milliseconds they must take."""
     x = next(iter(run.batches.epoch(0)))
     with FlopCounterMode(display=False) as counter, run._autocast():
-        loss, _ = run._terms(x, run.weight)
+        loss, _ = run._loss_of(x, run.weight)
         loss.backward()
     run.model.zero_grad(set_to_none=True)
     n_weights = sum(p.numel() for p in run.model.parameters())

@@ -208,24 +208,24 @@ CASES: dict[str, tuple[int, str]] = {
     ),
     f"fit real.npy {FIT} --model autoencoder --prior normal": (
         2,
-        "An autoencoder has one layer of codes, and its prior is a mixture fitted on them; got --prior normal, levels=",
+        "one layer of codes, and its prior is a mixture fitted on them; got --prior normal, --levels 1.",
     ),
-    f"fit real.npy {FIT} --model autoencoder --levels 2": (2, "got --prior auto, levels=2. Leave both, or use a VAE."),
+    f"fit real.npy {FIT} --model autoencoder --levels 2": (2, "got --prior auto, --levels 2. Leave both"),
     f"fit real.npy {FIT} --model autoencoder --free-nats 0.1": (
         2,
-        "got --objective reconstruction. Leave free_nats=0.",
+        "got --objective reconstruction, --free-nats 0.1. Leave --free-nats 0.",
     ),
     f"fit real.npy {FIT} --objective iwae --free-nats 0.1": (
         2,
-        "free_nats belongs to the objective 'elbo'; got --objective iwae. Leave free_nats=0.",
+        "Free nats belong to the objective 'elbo'; got --objective iwae, --free-nats 0.1. Leave --free-nats 0",
     ),
     f"fit real.npy {FIT} --prior vamp --levels 2": (
         2,
-        "The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels=2. Use --prior autoregressive",
+        "The prior 'vamp' is a mixture of posteriors of one stochastic layer; got --levels 2. Use --prior auto",
     ),
     f"fit real.npy {FIT} --levels 3": (
         2,
-        "Each of 3 stochastic layers needs a latent unit; got latent_dim=2. Ask for more units, or fewer levels.",
+        "Each of 3 stochastic layers needs a latent unit; got --latent-dim 2. Ask for more units, or fewer levels.",
     ),
     f"fit real.npy {FIT} --levels 0": (
         2,

@@ -4,6 +4,7 @@ Tipping and Bishop (1999), Probabilistic principal component analysis, doi:10.11
 N(W z + μ, σ² I), p(x) = N(μ, W Wᵀ + σ² I) and p(z | x) = N(M⁻¹ Wᵀ (x − μ), σ² M⁻¹), M = Wᵀ W + σ² I.
 """
 
+import copy
 import functools
 import math
 
@@ -267,6 +268,21 @@ def test_decoder_and_prior_learn_from_the_iwae_whatever_the_encoder_learns_from(
             torch.testing.assert_close(dreg[key], iwae[key], rtol=2e-3, atol=2e-5)
     assert not torch.allclose(iwae["encoder.layers.0.linear.weight"], piwae["encoder.layers.0.linear.weight"], 1e-2)
     assert not torch.allclose(iwae["encoder.layers.0.linear.weight"], dreg["encoder.layers.0.linear.weight"], 1e-2)
+
+
+def test_a_mixture_of_posteriors_learns_as_a_prior_from_the_iwae():
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(10, D)))
+    torch.manual_seed(0)
+    made = build(Architecture("vae", 6, ("gaussian",), hidden=(6,), prior="vamp"), schema)
+    made.prior._posterior = copy.deepcopy(made)._posterior_of  # so that its gradient is told from the encoder's own
+    twin = made.prior._posterior.__self__
+    through_prior = {}
+    for name in ("iwae", "piwae", "miwae"):
+        twin.zero_grad(set_to_none=True)
+        gradients(made, name, rows(30))
+        through_prior[name] = twin.encoder.layers[0].linear.weight.grad.clone()
+    torch.testing.assert_close(through_prior["piwae"], through_prior["iwae"], rtol=2e-3, atol=2e-5)
+    assert not torch.allclose(through_prior["miwae"], through_prior["iwae"], 1e-2)
 
 
 # -- several draws, free nats ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ needs_compiler = pytest.mark.skipif(not has_compiler(), reason="there is no C++ 
 
 def gradients(run, x: torch.Tensor) -> list[torch.Tensor]:
     torch.manual_seed(0)
-    loss, sums = run.terms(x, torch.ones(()))
+    loss, sums = run.loss_of(x, torch.ones(()))
     loss.backward()
     found = [loss.detach(), sums, *(p.grad for p in run.model.parameters() if p.grad is not None)]
     run.model.zero_grad(set_to_none=True)
@@ -24,7 +24,7 @@ def test_a_compiled_step_has_the_plain_ones_noise_loss_and_gradients(make_run):
     x = next(iter(plain.batches.epoch(0)))
     for ours, theirs in zip(gradients(compiled, x), gradients(plain, x), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
-    assert compiled.terms.chosen is not compiled.terms.plain
+    assert compiled.loss_of.chosen is not compiled.loss_of.plain
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no compiler"), OSError("no room for a cache")])

@@ -107,10 +107,13 @@ def _in_options(words: str) -> str:
     --------
     >>> _in_options("Use kinds={'age': 'real'}, or device='cpu'.")
     'Use --kinds age=real, or --device cpu.'
+    >>> _in_options("Use objective='elbo', or free_nats=0.")
+    'Use --objective elbo, or --free-nats 0.'
     """
     words = words.replace("name one: -::", "name one, after --: -::")  # else it reads as an option
     words = re.sub(r"kinds=\{'([^']*)': '([^']*)'\}", r"--kinds \1=\2", words)
-    return re.sub(r"(?<![\w-])([a-z]+)='([\w-]+)'", r"--\1 \2", words)
+    values = r"(?:'([\w-]+)'|([\d.]*\d))"
+    return re.sub(rf"(?<![\w-])([a-z_]+)={values}", lambda m: f"--{m[1].replace('_', '-')} {m[2] or m[3]}", words)
 
 
 def _fail(words: str, status: int) -> NoReturn:

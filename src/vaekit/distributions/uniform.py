@@ -9,7 +9,7 @@ from torch import Tensor
 def coarse_uniform(like: Tensor) -> Tensor:
     """Return numbers uniform on the multiples of 2⁻¹⁶ in [0, 1), float32, in the shape of `like`.
 
-    Four from each 64 random bits: on a processor a third of the cost of `torch.rand`, whose generator is serial.
+    Four from each 64 random bits: on a processor half the cost of `torch.rand`, whose generator is serial.
 
     Examples
     --------

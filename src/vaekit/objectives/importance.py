@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Size, Tensor
 
 from vaekit.distributions.posteriors import Reparametrised
 from vaekit.models.base import LatentModel
 from vaekit.networks.frozen import frozen
 from vaekit.objectives.bound import Bound
+from vaekit.priors.base import Density
 
 
 def iwae(model: LatentModel, x: Tensor, beta: float | Tensor = 1.0, draws: int = 5) -> Bound:
@@ -94,12 +96,14 @@ def piwae(model: LatentModel, x: Tensor, beta: float | Tensor = 1.0, draws: int 
     -------
     Bound
     """
-    q = model.posterior(x)
+    q, p = model.posterior(x), model.prior()
     z = q.rsample(Size((draws,)))  # [MK, n, d]
     with frozen(model.decoder, model.prior, model.observation):
-        inference = grouped(model.log_likelihood(x, z) - beta * log_ratio(model, q, z))
+        with torch.no_grad():
+            as_it_is = model.prior()  # a VampPrior is made by the encoder, which is not frozen
+        inference = grouped(model.log_likelihood(x, z) - beta * log_ratio(q, as_it_is, z))
     fixed, q = z.detach(), q.detached()
-    log_likelihood, ratio = model.log_likelihood(x, fixed), log_ratio(model, q, fixed)
+    log_likelihood, ratio = model.log_likelihood(x, fixed), log_ratio(q, p, fixed)
     generation = log_mean_exp(log_likelihood - beta * ratio)
     return _bound(log_likelihood, ratio, with_gradient_of(generation, inference + generation))
 
@@ -121,9 +125,9 @@ def dreg(model: LatentModel, x: Tensor, beta: float | Tensor = 1.0, draws: int =
     -------
     Bound
     """
-    q = model.posterior(x)
+    q, p = model.posterior(x), model.prior()
     z = q.rsample(Size((draws,)))  # [K, n, d]
-    log_likelihood, ratio = model.log_likelihood(x, z), log_ratio(model, q.detached(), z)
+    log_likelihood, ratio = model.log_likelihood(x, z), log_ratio(q.detached(), p, z)
     log_w = log_likelihood - beta * ratio  # [K, n]
     share = log_w.detach().softmax(0)
     if z.requires_grad:
@@ -153,9 +157,9 @@ def grouped(log_w: Tensor) -> Tensor:
     return log_mean_exp(log_w.view(n_draws // groups, groups, *log_w.shape[1:])).mean(0)
 
 
-def log_ratio(model: LatentModel, q: Reparametrised, z: Tensor) -> Tensor:
+def log_ratio(q: Reparametrised, p: Density, z: Tensor) -> Tensor:
     """Return log q(z | x) − log p(z) in nats, [K, n], of draws z [K, n, d]."""
-    return q.log_prob(z) - model.prior().log_prob(z)
+    return q.log_prob(z) - p.log_prob(z)
 
 
 def with_gradient_of(value: Tensor, surrogate: Tensor) -> Tensor:
@@ -165,9 +169,9 @@ def with_gradient_of(value: Tensor, surrogate: Tensor) -> Tensor:
 
 def _terms(model: LatentModel, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
     """Return log p(x | z) and log q(z | x) / p(z) in nats, [K, n] each."""
-    q = model.posterior(x)
+    q, p = model.posterior(x), model.prior()
     z = q.rsample(Size((draws,)))  # [K, n, d]
-    return model.log_likelihood(x, z), log_ratio(model, q, z)
+    return model.log_likelihood(x, z), log_ratio(q, p, z)
 
 
 def _bound(log_likelihood: Tensor, ratio: Tensor, value: Tensor) -> Bound:

@@ -70,6 +70,7 @@ class AutoregressivePrior(Prior):
         mixtures = self._mixtures(self.out(glu(self.hidden(self._all_units(z)))))
         return mixtures if len(self.units) == len(self.centre) else mixtures.units(self.units)
 
+    @torch.no_grad()  # columns of z are written in place
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         """Return n draws of z, [n, d], each Gaussian's spread scaled by the temperature.
 

@@ -265,7 +265,8 @@ def _check_combination(options: Options) -> None:
     objective = MODELS[options.model].default_objective if options.objective == "auto" else options.objective
     if options.free_nats and objective != "elbo":
         raise ParameterError(
-            f"free_nats belongs to the objective 'elbo'; got objective='{objective}'. Leave free_nats=0."
+            f"Free nats belong to the objective 'elbo'; got objective='{objective}', free_nats={options.free_nats}. "
+            "Leave free_nats=0."
         )
     if options.latent_dim != "auto" and int(options.latent_dim) < levels:
         raise ParameterError(

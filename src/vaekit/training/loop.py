@@ -77,7 +77,7 @@ class Run:
         self.settings, self.checkpoint = settings, checkpoint
         drawn: dict[str, Any] = {"draws": settings.draws} if settings.draws else {}
         self.objective: Callable[..., Bound] = partial(OBJECTIVES[settings.objective], **drawn)
-        self.terms = Compiled(self._terms, settings.device) if settings.compiled else self._terms
+        self.loss_of = Compiled(self._loss_of, settings.device) if settings.compiled else self._loss_of
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
@@ -142,14 +142,14 @@ class Run:
         progress = self.progress()
         self.weight.fill_(self._kl_weight(progress))
         with self._autocast():
-            loss, sums = self.terms(x, self.weight)
+            loss, sums = self.loss_of(x, self.weight)
         loss.backward()
         self.rate = settings.learning_rate * facts.rate_factor * one_cycle(progress)
         norm = self.optimizer.step(self.rate, settings.clip_norm)
         self.sums += torch.cat([sums, (loss.detach() + norm)[None]])
         self._average()
 
-    def _terms(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss_of(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of rows x, and what is summed up: rows, reconstruction, kl."""
         free = {"free_nats": self.settings.free_nats} if self.settings.free_nats else {}
         bound = self.objective(self.model, self.model.observation.observe(x), weight, **free)
