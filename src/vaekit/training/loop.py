@@ -20,7 +20,7 @@ from vaekit.data.batches import Batches, seed_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
 from vaekit.objectives import OBJECTIVES, Bound
-from vaekit.training.adam import Adam
+from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
 from vaekit.training.precision import own_randomness_and_threads, reseed
@@ -81,7 +81,8 @@ class Run:
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
-        self.optimizer, self.rate = Adam([p for p in model.parameters() if p.requires_grad]), 0.0
+        self.optimizer = AdamW({name: p for name, p in model.named_parameters() if p.requires_grad})
+        self.rate = 0.0
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
         own = model.state_dict()  # the weights themselves, which stay where they are

@@ -1,0 +1,73 @@
+"""Adam with decoupled weight decay, by torch's fused kernel over lists that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+WEIGHT_DECAY = 0.05  # times the learning rate, a step: a few tenths of a nat on held-out pictures in a long run
+
+
+class AdamW:
+    """Adam whose weight decay does not pass through its moments (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+
+    `torch.optim.AdamW` calls the same kernel, but gathers and groups its lists anew at every step, which for small
+    networks takes longer than the arithmetic. What is multiplied with inputs decays; biases, scales, and a prior's own
+    locations do not.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+        By name; those named "weight" that have two or more dimensions decay.
+    """
+
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter]) -> None:
+        self.parameters = list(parameters.values())
+        self.decay = [
+            WEIGHT_DECAY if name.endswith("weight") and p.dim() > 1 else 0.0 for name, p in parameters.items()
+        ]
+        self.means = [torch.zeros_like(p) for p in self.parameters]
+        self.squares = [torch.zeros_like(p) for p in self.parameters]
+        self.taken = torch.zeros((), device=self.parameters[0].device)  # steps
+
+    @torch.no_grad()
+    def step(self, rate: float, clip_norm: float) -> Tensor:
+        """Take one step along gradients scaled down to a norm of `clip_norm`; return their norm, and drop them."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        self.taken += 1
+        for decay in (WEIGHT_DECAY, 0.0):
+            self._move(decay, rate, (norm / clip_norm).clamp_min(1.0))
+        for p in self.parameters:
+            p.grad = None
+        return norm
+
+    def _move(self, decay: float, rate: float, scale: Tensor) -> None:
+        """Take the step of those that decay so; the kernel divides by the scale in its one pass."""
+        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None and self.decay[i] == decay]
+        weights: list[Tensor] = [self.parameters[i] for i in chosen]
+        torch._fused_adamw_(
+            weights,
+            [p.grad for p in weights if p.grad is not None],
+            [self.means[i] for i in chosen],
+            [self.squares[i] for i in chosen],
+            [],
+            [self.taken] * len(chosen),
+            lr=rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+            grad_scale=scale,
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by name."""
+        named = {"taken": self.taken}
+        for i, (mean, square) in enumerate(zip(self.means, self.squares, strict=True)):
+            named |= {f"{i}.mean": mean, f"{i}.square": square}
+        return named
