@@ -31,12 +31,13 @@ from vaekit.training.loop import Run
 DATA = Path(__file__).parents[2] / "shared/data"
 STEPS, TURNS, ROWS = 15, 5, 10_000
 BERNOULLI = {"likelihood": "bernoulli"}
+TWO_LEVELS = {"preset": "best", "network": "mlp"}
 PLAIN = {"hidden": (400,), "activation": "relu", "latent_dim": 20, "prior": "normal", "batch_size": 128, "threads": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "784-400-20 ReLU, batch 128": ("mnist", PLAIN | BERNOULLI),
     "fast, 784-300-300, batch 256": ("mnist", {"preset": "fast", "batch_size": 256} | BERNOULLI),
     "balanced, 784-512-512, batch 256": ("mnist", {"batch_size": 256} | BERNOULLI),
-    "best, two layers, batch 256": ("mnist", {"preset": "best", "batch_size": 256} | BERNOULLI),
+    "two stochastic layers, 784-512-512, batch 256": ("mnist", {"batch_size": 256} | TWO_LEVELS | BERNOULLI),
     "convolutions, 32 × 32 × 3, batch 128": ("gtsrb_32", {"network": "conv", "batch_size": 128}),
     "table of 10 columns, batch 128": ("", {"batch_size": 128}),
 }

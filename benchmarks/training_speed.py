@@ -46,7 +46,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "10000", "CUDA_VISIBLE_
 ROWS = 60_000
 EPOCHS, STEP_EPOCHS = 2, 4  # of speed and of operations; the first warms up
 PYTHAE_EPOCHS = 20  # of quality, all timed
-BUDGETS = (5, 10, 15, 20, 25, 30, 40, 60, 90, 120)  # seconds
+BUDGETS = (5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 60, 90, 120)  # seconds
 OURS, PYTHAE = "vaekit", "Pythae's BaseTrainer"
 
 

@@ -408,6 +408,15 @@ def test_each_layer_has_a_unit_at_least():
     assert vae.latent_dim_ == 3
 
 
+@pytest.mark.parametrize(
+    ("preset", "side", "network"),
+    [("balanced", 28, "mlp"), ("balanced", 40, "conv"), ("best", 28, "conv"), ("best", 8, "mlp")],
+)
+def test_best_spends_its_time_on_convolving_smaller_pictures(preset, side, network):
+    schema = Schema.infer(data := np.random.default_rng(0).integers(0, 256, (20, side, side), dtype=np.uint8))
+    assert choose_architecture(Options(preset=preset), schema, schema.encode(data)).network == network
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("prior", ["auto", *PRIORS])
 @pytest.mark.parametrize("n", [100, 2000])

@@ -55,6 +55,17 @@ def test_convolutions_let_gradients_through(make):
     assert all(p.grad.any() for p in body.parameters())
 
 
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_convolutions_tell_rows_apart_before_they_are_trained(side):
+    """With weights that lose the spread, a first warm-up of the KL ends in a collapse."""
+    torch.manual_seed(0)
+    encoder, decoder = ConvEncoder((3, side, side)), ConvDecoder(8, (3, side, side))
+    with torch.no_grad():
+        features, pictures = encoder(torch.randn(64, 3, side, side)), decoder(torch.randn(64, 8))
+    assert 0.3 < features.std(0).mean() < 3
+    assert 0.3 < pictures.std(0).mean() < 10
+
+
 # -- networks of densities ---------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import vaekit
 from vaekit.errors import DataError, ParameterError
+from vaekit.tasks.tiles import TILE
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,15 @@ def test_samples_keep_names_dtypes_and_dependence(vae: vaekit.VAE, table: pl.Dat
 def test_samples_follow_their_seed(vae: vaekit.VAE) -> None:
     assert vae.sample(20, random_state=1).equals(vae.sample(20, random_state=1))
     assert not vae.sample(20, random_state=1).equals(vae.sample(20, random_state=2))
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (5,)])
+def test_more_samples_than_a_tile_are_all_drawn(shape: tuple[int, ...]) -> None:
+    data = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
+    new = vaekit.VAE(2, hidden=(8,), epochs=2).fit(data).sample(2 * TILE + 3)
+    assert new.shape == (2 * TILE + 3, *shape)
+    assert new.dtype == np.uint8
+    assert len(np.unique(new[[0, TILE, TILE + 1, 2 * TILE, 2 * TILE + 1, 2 * TILE + 2]], axis=0)) == 6
 
 
 def test_low_temperature_is_less_varied(vae: vaekit.VAE) -> None:

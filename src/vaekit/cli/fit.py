@@ -58,7 +58,7 @@ def fit(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
-    learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 2e-3,
+    learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 4e-3,
     valid: Annotated[str, typer.Option(metavar="SHARE|DATA", help="The share of rows held out, or the rows.")] = "0.1",
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything; same seed, same model.")] = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",

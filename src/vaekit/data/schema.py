@@ -15,6 +15,8 @@ from vaekit.errors import DataError, ParameterError
 
 Kinds = Mapping[str, str]
 
+ROWS_AT_ONCE = 256  # whose floats on the way to their own dtype fit a cache
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -139,7 +141,9 @@ class Schema:
         ndarray or frame of n_samples rows
         """
         if self.is_block:
-            return from_channels_first(self.fields[0].decode(codes), self.layout)
+            starts = range(0, max(1, len(codes)), ROWS_AT_ONCE)
+            pieces = [self.fields[0].decode(codes[i : i + ROWS_AT_ONCE]) for i in starts]
+            return from_channels_first(np.concatenate(pieces), self.layout)
         columns = {f.name: f.decode(codes[:, j]) for j, f in enumerate(self.fields)}
         if self.is_frame:
             return frame_of(columns, {f.name: f.dtype for f in self.fields}, self.container)

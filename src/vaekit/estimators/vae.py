@@ -48,7 +48,7 @@ PARAMETERS = """
         A budget of wall-clock time, as in "90s" or "10m".
     batch_size : int, default=None
         Rows in a batch.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=4e-3
         The peak of the one-cycle schedule.
     valid : float, array, frame or path, default=0.1
         The share of rows held out, or the rows themselves.
@@ -108,7 +108,7 @@ class _Configured(LatentEstimator):
         epochs: int | None = None,
         time: str | float | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 4e-3,
         valid: Any = 0.1,
         random_state: Any = 0,
         device: str = "auto",

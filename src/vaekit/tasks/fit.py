@@ -69,7 +69,7 @@ class Options:
     epochs: int | None = None
     time: str | float | None = None
     batch_size: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     valid: Any = 0.1
     seed: int = 0
     device: str = "auto"
@@ -150,7 +150,8 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
     _check_combination(options)
     size = n_inputs(make_inputs(schema))
     own = options.encoder is not None or options.decoder is not None
-    network = "custom" if own else presets.default_network(schema) if options.network == "auto" else options.network
+    chosen = presets.default_network(options.preset, schema) if options.network == "auto" else options.network
+    network = "custom" if own else chosen
     if network == "conv" and not schema.is_picture:
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
     prior = _prior(options, len(codes))

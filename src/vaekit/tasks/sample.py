@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.distributions import Distribution
 
 from vaekit.data.batches import seed_of
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.tiles import TILE
+from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 
 
@@ -37,13 +39,16 @@ def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> A
         raise ParameterError(f"The seed must be a whole number from 0 on; got {seed}.")
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
-    model = fitted.model.eval()
+    model, drawn = fitted.model.eval(), _mean if fitted.schema.is_picture else _draw
     with own_randomness(seed_of(seed, 5)):
         z = model.prior.sample(n, temperature)  # [n, d]
-        rows = [_rows(fitted, tile) for tile in z.split(TILE)]
-    return fitted.schema.decode(torch.cat(rows).cpu().numpy())
+        rows = in_tiles(lambda tile: drawn(model.likelihood(tile)), z)
+    return fitted.schema.decode(rows.numpy())
 
 
-def _rows(fitted: Fitted, z: torch.Tensor) -> torch.Tensor:
-    p = fitted.model.likelihood(z)
-    return p.mean if fitted.schema.is_picture else p.sample()
+def _mean(p: Distribution) -> Tensor:
+    return p.mean
+
+
+def _draw(p: Distribution) -> Tensor:
+    return p.sample()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-TILE = 256
+TILE = 512
 
 Tell = Callable[[float], None]
 
@@ -35,10 +35,14 @@ def in_tiles(f: Callable[[Tensor], Tensor], rows: Tensor, size: int = TILE, tell
     >>> in_tiles(lambda x: 2 * x, torch.arange(5.0), size=2)
     tensor([0., 2., 4., 6., 8.])
     """
-    pieces = []
-    for tile in rows.split(size):
+    answers = torch.empty(0)
+    for start in range(0, len(rows), size):
+        tile = rows[start : start + size]
         fill = tile[:1].expand(size - len(tile), *tile.shape[1:])
-        pieces.append(f(torch.cat([tile, fill]) if len(fill) else tile)[: len(tile)].cpu())
+        answer = f(torch.cat([tile, fill]) if len(fill) else tile)[: len(tile)]
+        if start == 0:  # one tensor from the beginning: pieces and their whole would take twice the memory
+            answers = torch.empty(len(rows), *answer.shape[1:], dtype=answer.dtype)
+        answers[start : start + len(tile)] = answer
         if tell is not None:
-            tell(min(1.0, len(pieces) * size / len(rows)))
-    return torch.cat(pieces)
+            tell((start + len(tile)) / len(rows))
+    return answers

@@ -22,8 +22,8 @@ class Preset:
         The limit for small data.
     widths : tuple of int
         Of layers, for under 16, under 128, and more inputs.
-    channels : int
-        After a convolutional network's first layer.
+    largest_flat : int
+        The most values of a picture that an MLP reads; larger ones are convolved.
     levels : int
         Stochastic layers of a VAE.
     most_units : int
@@ -33,16 +33,17 @@ class Preset:
     rows_seen: int
     most_epochs: int
     widths: tuple[int, int, int]
-    channels: int
+    largest_flat: int
     levels: int
     most_units: int
 
 
 PRESETS = {
-    "fast": Preset(1_200_000, most_epochs=100, widths=(64, 128, 300), channels=16, levels=1, most_units=40),
-    "balanced": Preset(5_000_000, most_epochs=200, widths=(64, 128, 512), channels=16, levels=1, most_units=40),
-    "best": Preset(20_000_000, most_epochs=400, widths=(128, 256, 512), channels=32, levels=2, most_units=80),
+    "fast": Preset(1_200_000, most_epochs=100, widths=(64, 128, 300), largest_flat=1024, levels=1, most_units=40),
+    "balanced": Preset(5_000_000, most_epochs=200, widths=(64, 128, 512), largest_flat=1024, levels=1, most_units=40),
+    "best": Preset(20_000_000, most_epochs=400, widths=(128, 256, 512), largest_flat=256, levels=2, most_units=80),
 }
+CHANNELS = 16  # after a convolutional network's first layer
 ENOUGH_ROWS = 1_000  # for what is learned beside encoder and decoder
 
 
@@ -74,15 +75,15 @@ def default_hidden(preset: str, network: str, n_inputs: int) -> tuple[int, ...]:
     """Return the widths of layers; for a convolutional network its first channels and its last features."""
     budget = PRESETS[preset]
     if network == "conv":
-        return (budget.channels, 16 * budget.channels)
+        return (CHANNELS, 16 * CHANNELS)
     few, some, many = budget.widths
     width = few if n_inputs < 16 else some if n_inputs < 128 else many
     return (width, width)
 
 
-def default_network(schema: Schema) -> str:
-    """Return "conv" for pictures of more than 1,024 values, else "mlp"."""
-    return "conv" if schema.is_picture and schema.n_dims > 1024 else "mlp"
+def default_network(preset: str, schema: Schema) -> str:
+    """Return "conv" for pictures too large for an MLP, or with "best" large enough to repay the time, else "mlp"."""
+    return "conv" if schema.is_picture and schema.n_dims > PRESETS[preset].largest_flat else "mlp"
 
 
 def default_latent_dim(model: str, n_inputs: int, preset: str = "balanced") -> int:

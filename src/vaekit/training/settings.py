@@ -46,7 +46,7 @@ class Settings:
     epochs: int
     seconds: float | None = None
     batch_size: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     objective: str = "elbo"
     draws: int | None = None
     beta: float = 1.0
