@@ -2,7 +2,7 @@
 
 Protocol: one normal latent z, five columns, the likelihood's parameters a + b z with a, b drawn once (seed 0); log p(x)
 of a row is that integral by 64-point Gauss-Hermite quadrature. Each cell fits a VAE (latent_dim 2, one gated layer of
-64, 30 epochs of 20,000 rows, batches of 256, a learning rate of 1e-2) and is scored on 2,000 fresh rows with 1,000
+64, 30 epochs of 20,000 rows, batches of 256, a learning rate of 1e-2) and is scored on 2,000 fresh rows with 200
 importance samples. The gap is the mean of log p(x) − score in nats; the tolerance is 0.1 nats.
 """
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -68,26 +71,27 @@ def frame(x: torch.Tensor, kind: str) -> pl.DataFrame:
     return pl.DataFrame(columns if kind == "real" else {k: column.astype(np.int64) for k, column in columns.items()})
 
 
-def cell(prior: str, objective: str, kind: str, train: torch.Tensor, test: torch.Tensor) -> float:
-    """Return the mean score of test rows in nats."""
+def cell(name: str, prior: str, objective: str) -> dict[str, Any]:
+    """Return a row of the table."""
+    truth, kind = Truth(name), KINDS[name]
+    train, test = truth.sample(N_TRAIN, seed=1), truth.sample(N_TEST, seed=2)
     vae = vaekit.VAE(
         latent_dim=2, hidden=(64,), prior=prior, objective=objective, levels=1, epochs=30, batch_size=256,
         learning_rate=1e-2, threads=1, kinds={f"x{j}": kind for j in range(COLUMNS)},
     )  # fmt: skip
-    return float(vae.fit(frame(train, kind)).score_samples(frame(test, kind), 1000).mean())
+    score = float(vae.fit(frame(train, kind)).score_samples(frame(test, kind), 200).mean())
+    exact = truth.log_prob(test)
+    return {"likelihood": name, "prior": prior, "objective": objective, "exact nats": exact, "gap": exact - score}
 
 
 def main() -> None:
-    rows = []
     objectives = [name for name in OBJECTIVES if name != "reconstruction"]  # which is no bound
-    for name, kind in KINDS.items():
-        truth = Truth(name)
-        train, test = truth.sample(N_TRAIN, seed=1), truth.sample(N_TEST, seed=2)
-        exact = truth.log_prob(test)
-        for prior, objective in itertools.product(PRIORS, objectives):
-            gap = exact - cell(prior, objective, kind, train, test)
-            rows.append({"likelihood": name, "prior": prior, "objective": objective, "exact nats": exact, "gap": gap})
-            print(rows[-1], flush=True)
+    cells = itertools.product(KINDS, PRIORS, objectives)
+    rows = []
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for row in pool.map(cell, *zip(*cells, strict=True)):
+            rows.append(row)
+            print(row, flush=True)
     within = sum(row["gap"] <= TOLERANCE for row in rows)
     print(f"{within} of {len(rows)} cells within {TOLERANCE} nats")
     protocol = __doc__.split("Protocol: ")[1].strip().replace("\n", " ")
