@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+CACHE = Path.home() / ".cache/vaekit-benchmarks"  # peers' environments and fitted models, to be looked at again
 PACKAGES = ("vaekit", "torch", "numpy", "scikit-learn")
 
 

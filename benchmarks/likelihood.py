@@ -2,9 +2,10 @@
 
 Protocol: dynamic MNIST and Fashion-MNIST train on the first 50,000 pictures, binarised afresh at every use, a pixel's
 grey level over 255 being its probability; the next 10,000 choose the weights; those and the 10,000 test pictures are
-binarised once with numpy's seed 777. Static MNIST is the published fixed binarisation. Frey faces are shuffled with
-seed 0 and split 1565/200/200. NLL is the importance-sampled bound in float32 with the number of draws in the row, over
-all test rows; bits per dimension are NLL / (dimensions · ln 2). Nothing is chosen on the test rows. Seeds are 0.
+binarised once with numpy's seed 777. Static MNIST is the published fixed binarisation. The IWAE paper's network has
+that paper's split, 59,600 and 400, and its batches of 20. Frey faces are shuffled with seed 0 and split 1565/200/200.
+NLL is the importance-sampled bound in float32 with the number of draws in the row, over all test rows; bits per
+dimension are NLL / (dimensions · ln 2). Nothing is chosen on the test rows. Seeds are 0.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command does for itself
 
 import numpy as np
-from _report import RESULTS, machine, publish
+from _report import CACHE, RESULTS, machine, publish
 
 import vaekit
 
@@ -59,13 +60,13 @@ def binarised(pictures: np.ndarray, random: np.random.RandomState) -> np.ndarray
     return random.binomial(1, pictures / 255).astype(np.uint8) * 255
 
 
-def pictures(name: str) -> Split:
+def pictures(name: str, n_train: int = 50_000) -> Split:
     data = np.load(DATA / f"{name}.npz")
-    return data["x_train"][:50_000], data["x_train"][50_000:], data["x_test"]
+    return data["x_train"][:n_train], data["x_train"][n_train:], data["x_test"]
 
 
-def dynamic(name: str) -> Split:
-    random, (train, valid, test) = np.random.RandomState(777), pictures(name)
+def dynamic(name: str, n_train: int = 50_000) -> Split:
+    random, (train, valid, test) = np.random.RandomState(777), pictures(name, n_train)
     return train, binarised(valid, random), binarised(test, random)
 
 
@@ -84,6 +85,7 @@ def frey() -> Split:
 
 
 IWAE_NET = {"hidden": (200, 200), "activation": "tanh", "latent_dim": 50, "prior": "normal", "levels": 1}
+IWAE_RUN = {"batch_size": 20, "learning_rate": 1e-3, "time": "60m"}
 BALANCED = {"preset": "balanced", "time": "10m"}
 BERNOULLI = {"likelihood": "bernoulli"}
 MNIST, FASHION = "mnist", "fashion_mnist"
@@ -98,8 +100,8 @@ ROWS = {
         "HVAE Vamp 81.56, ConvHVAE Vamp 79.67",
         81.2,
     ),
-    "dynamic MNIST, IWAE paper's network, k = 1, 10 min": Row(
-        partial(dynamic, MNIST), BALANCED | BERNOULLI | IWAE_NET, "VAE k=1 86.76", 86.8
+    "dynamic MNIST, IWAE paper's network, k = 1, 60 min": Row(
+        partial(dynamic, MNIST, 59_600), BERNOULLI | IWAE_NET | IWAE_RUN, "VAE k=1 86.76", 86.8
     ),
     "static MNIST, balanced, 10 min": Row(
         static_mnist, BALANCED | BERNOULLI, "VampPrior VAE 85.57, N(0,I) 88.56", 85.8
@@ -120,9 +122,11 @@ ROWS = {
 
 
 def measure(name: str, row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit, evaluate on the test rows; return the table's line and what the run was."""
+    """Fit, evaluate on the test rows; return the table's line and what the run was. The model stays in the cache."""
     train, valid, test = row.data()
     vae = vaekit.VAE(valid=valid, random_state=0, verbose=True, **row.settings).fit(train)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    vae.save(CACHE / f"{name}.vae")
     began = time.monotonic()
     figures = vae.evaluate(test, importance_samples=row.draws)
     record = vae.fitted_.record

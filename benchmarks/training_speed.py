@@ -36,12 +36,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from _report import publish
+from _report import CACHE, publish
 
 DATA = Path(__file__).parents[2] / "shared/data"
 MNIST, COLOUR = DATA / "mnist.npz", DATA / "gtsrb_32.npz"
 PEERS = Path(__file__).parent / "peers"
-CACHE = Path.home() / ".cache/vaekit-benchmarks"
 ENVIRONMENT = {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "10000", "CUDA_VISIBLE_DEVICES": ""}
 ROWS = 60_000
 EPOCHS, STEP_EPOCHS = 2, 4  # of speed and of operations; the first warms up
