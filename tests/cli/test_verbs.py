@@ -290,7 +290,22 @@ def test_every_option_of_fit_reaches_the_model(vaekit, here, tmp_path):
     header = fitted_header(
         *(vaekit, tmp_path, "real.npy", "--model", "autoencoder", "--latent-dim", 1, "--hidden", "9,5"),
         *("--activation", "relu", "--likelihood", "student-t", "--batch-size", 7, "--learning-rate", "1e-3"),
-        *("--warmup", 0.3, "--beta", 0.5, "--seed", 5, "--threads", 1, "--precision", "float32", "--valid", 0.2),
+        *(
+            "--weight-decay",
+            0,
+            "--warmup",
+            0.3,
+            "--beta",
+            0.5,
+            "--seed",
+            5,
+            "--threads",
+            1,
+            "--precision",
+            "float32",
+            "--valid",
+            0.2,
+        ),
     )
     architecture, settings = header["architecture"], header["record"]["settings"]
     assert architecture["model"] == "autoencoder"
@@ -298,6 +313,7 @@ def test_every_option_of_fit_reaches_the_model(vaekit, here, tmp_path):
     assert (architecture["likelihoods"], architecture["prior"]) == (["student-t"], "mixture")
     assert settings["objective"] == "reconstruction"
     assert [settings[k] for k in ("batch_size", "learning_rate", "warmup", "beta", "seed")] == [7, 1e-3, 0.3, 0.5, 5]
+    assert settings["weight_decay"] == 0
     assert len(header["record"]["calibration"]) == 10
 
 

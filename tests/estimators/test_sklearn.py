@@ -85,6 +85,7 @@ WRONG = {
     "time": (0, -1, "soon", "3d"),
     "batch_size": (0, 0.5),
     "learning_rate": (0, -1e-3, np.inf),
+    "weight_decay": (-0.1, "some", np.nan),
     "valid": (1.0, -0.1),
     "random_state": (-1, "seed"),
     "device": ("tpu",),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaekit.training.adamw import WEIGHT_DECAY, AdamW
+from vaekit.training.adamw import AdamW
 
 
 def a_layer() -> nn.ParameterDict:
@@ -16,13 +16,14 @@ def torchs_own(parameters: nn.ParameterDict) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=0.1)
 
 
+WEIGHT_DECAY = 0.05
 DECAYS = {"weight": WEIGHT_DECAY, "bias": 0.0}
 
 
 @pytest.mark.parametrize("clip_norm", [1e9, 0.1])
 def test_its_steps_are_those_of_torchs_adamw_on_clipped_gradients(clip_norm):
     ours, theirs = a_layer(), a_layer()
-    adam, reference = AdamW(dict(ours.items())), torchs_own(theirs)
+    adam, reference = AdamW(dict(ours.items()), WEIGHT_DECAY), torchs_own(theirs)
     for step in range(5):
         for parameters in (ours, theirs):
             sum(((p - step) ** 3).sum() for p in parameters.values()).backward()
@@ -40,7 +41,7 @@ def test_its_steps_are_those_of_torchs_adamw_on_clipped_gradients(clip_norm):
 )
 def test_only_what_is_multiplied_with_inputs_decays(name, shape, decays):
     p = nn.Parameter(torch.ones(shape))
-    adam = AdamW({name: p})
+    adam = AdamW({name: p}, WEIGHT_DECAY)
     (0 * p).sum().backward()
     adam.step(0.1, 100.0)
     torch.testing.assert_close(p.detach(), torch.full(shape, 1 - 0.1 * WEIGHT_DECAY if decays else 1.0))
@@ -48,7 +49,7 @@ def test_only_what_is_multiplied_with_inputs_decays(name, shape, decays):
 
 def test_a_parameter_without_gradient_stays():
     used, idle = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
-    adam = AdamW({"used.weight": used, "idle.weight": idle})
+    adam = AdamW({"used.weight": used, "idle.weight": idle}, WEIGHT_DECAY)
     used.sum().backward()
     adam.step(0.1, 100.0)
     assert torch.equal(idle, torch.ones(2, 2))
@@ -56,7 +57,7 @@ def test_a_parameter_without_gradient_stays():
 
 
 def test_its_state_is_named_tensor_by_tensor():
-    adam = AdamW({"weight": nn.Parameter(torch.ones(2))})
+    adam = AdamW({"weight": nn.Parameter(torch.ones(2))}, WEIGHT_DECAY)
     assert {name: tuple(t.shape) for name, t in adam.tensors().items()} == {
         "taken": (),
         "0.mean": (2,),

@@ -59,6 +59,9 @@ def fit(
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 4e-3,
+    weight_decay: Annotated[
+        float, typer.Option(metavar="X", help="AdamW's, times the learning rate; 0 for plain Adam.")
+    ] = 0.05,
     valid: Annotated[str, typer.Option(metavar="SHARE|DATA", help="The share of rows held out, or the rows.")] = "0.1",
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything; same seed, same model.")] = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
@@ -114,6 +117,7 @@ def fit(
         time=time,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
         valid=_share_or_path(valid),
         random_state=seed,
         device=device,

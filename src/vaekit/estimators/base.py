@@ -67,6 +67,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "time": [str, Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [_POSITIVE_INT, None],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
     "valid": [Interval(Real, 0, 1, closed="left"), "array-like", str, os.PathLike, HasMethods("columns")],
     "random_state": ["random_state"],
     "device": [_one_of("auto", "cpu", "cuda", "mps")],

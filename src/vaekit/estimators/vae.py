@@ -50,6 +50,8 @@ PARAMETERS = """
         Rows in a batch.
     learning_rate : float, default=4e-3
         The peak of the one-cycle schedule.
+    weight_decay : float, default=0.05
+        AdamW's, times the learning rate; 0 for plain Adam.
     valid : float, array, frame or path, default=0.1
         The share of rows held out, or the rows themselves.
     random_state : int, RandomState or None, default=0
@@ -109,6 +111,7 @@ class _Configured(LatentEstimator):
         time: str | float | None = None,
         batch_size: int | None = None,
         learning_rate: float = 4e-3,
+        weight_decay: float = 0.05,
         valid: Any = 0.1,
         random_state: Any = 0,
         device: str = "auto",
@@ -138,6 +141,7 @@ class _Configured(LatentEstimator):
         self.time = time
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.valid = valid
         self.random_state = random_state
         self.device = device

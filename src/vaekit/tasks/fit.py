@@ -70,6 +70,7 @@ class Options:
     time: str | float | None = None
     batch_size: int | None = None
     learning_rate: float = 4e-3
+    weight_decay: float = 0.05
     valid: Any = 0.1
     seed: int = 0
     device: str = "auto"
@@ -205,6 +206,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         seconds=seconds,
         batch_size=batch_size,
         learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
         objective=model.default_objective if options.objective == "auto" else options.objective,
         draws=options.draws,
         beta=options.beta,

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-WEIGHT_DECAY = 0.05  # times the learning rate, a step: a few tenths of a nat on held-out pictures in a long run
-
 
 class AdamW:
     """Adam whose weight decay does not pass through its moments (Loshchilov and Hutter, 2019, arXiv:1711.05101).
@@ -21,12 +19,14 @@ class AdamW:
     ----------
     parameters : mapping of str to Parameter
         By name; those named "weight" that have two or more dimensions decay.
+    weight_decay : float
+        Times the learning rate, a step.
     """
 
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> None:
         self.parameters = list(parameters.values())
         self.decay = [
-            WEIGHT_DECAY if name.endswith("weight") and p.dim() > 1 else 0.0 for name, p in parameters.items()
+            weight_decay if name.endswith("weight") and p.dim() > 1 else 0.0 for name, p in parameters.items()
         ]
         self.means = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
@@ -38,7 +38,7 @@ class AdamW:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self.taken += 1
-        for decay in (WEIGHT_DECAY, 0.0):
+        for decay in set(self.decay):
             self._move(decay, rate, (norm / clip_norm).clamp_min(1.0))
         for p in self.parameters:
             p.grad = None

@@ -81,7 +81,9 @@ class Run:
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
-        self.optimizer = AdamW({name: p for name, p in model.named_parameters() if p.requires_grad})
+        self.optimizer = AdamW(
+            {name: p for name, p in model.named_parameters() if p.requires_grad}, settings.weight_decay
+        )
         self.rate = 0.0
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}

@@ -22,6 +22,8 @@ class Settings:
     batch_size : int
     learning_rate : float
         The peak of the one-cycle schedule.
+    weight_decay : float
+        The share of each weight that is taken off a step, over the learning rate.
     objective : str
     draws : int or None
         Of z for each row; None for the objective's own number.
@@ -47,6 +49,7 @@ class Settings:
     seconds: float | None = None
     batch_size: int = 128
     learning_rate: float = 4e-3
+    weight_decay: float = 0.05
     objective: str = "elbo"
     draws: int | None = None
     beta: float = 1.0
