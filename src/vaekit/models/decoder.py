@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vaekit.networks.mlp import MLP
+
 
 class Decoder(nn.Module):
     """parameters = head(body(z)) + bias, where the bias alone is the best model without a latent.
@@ -15,7 +17,7 @@ class Decoder(nn.Module):
     ----------
     body : nn.Module
         From [n, latent_dim] to [n, ...]; an output with as many values as there are parameters is taken as it is, any
-        other goes through a linear head.
+        other, and that of an MLP, which ends in an activation, goes through a linear head.
     latent_dim : int
         The width of z that the body reads.
     parameter_shape : tuple of int
@@ -29,7 +31,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.body, self.width, self.parameter_shape = body, latent_dim, parameter_shape
         n_parameters, n_features = math.prod(parameter_shape), output_size(body, (latent_dim,))
-        self.head = nn.Identity() if n_features == n_parameters else nn.Linear(n_features, n_parameters, bias=False)
+        ready = n_features == n_parameters and not isinstance(body, MLP)
+        self.head = nn.Identity() if ready else nn.Linear(n_features, n_parameters, bias=False)
         self.bias = nn.Parameter(torch.zeros(parameter_shape))
         self.register_buffer("units", torch.arange(latent_dim))
         self.register_buffer("centre", torch.zeros(latent_dim))  # where units that were dropped are held
