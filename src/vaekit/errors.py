@@ -6,6 +6,7 @@ VaekitError
 │   └── SourceError     a file or stream cannot be read as data          (also ValueError)
 ├── OutputError         a result cannot be written where it was wanted   (also OSError)
 ├── ModelFileError      a .vae file is damaged, foreign or too new       (also ValueError)
+├── CodecError          an archive is damaged, foreign, too new, or for another model   (also ValueError)
 ├── TrainingError       the run cannot go on                             (also RuntimeError)
 └── MissingExtraError   an optional dependency is not installed          (also ImportError)
 
@@ -35,6 +36,10 @@ class OutputError(VaekitError, OSError):
 
 class ModelFileError(VaekitError, ValueError):
     """A model file is damaged, foreign or too new."""
+
+
+class CodecError(VaekitError, ValueError):
+    """An archive is damaged, foreign, too new, or made with another model."""
 
 
 class TrainingError(VaekitError, RuntimeError):

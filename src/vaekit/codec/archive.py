@@ -1,0 +1,412 @@
+"""From a person's rows to an archive and back, block by block, each decoded and compared before it counts."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from vaekit.codec import bits_back, model_bytes
+from vaekit.codec.bits_back import Payload
+from vaekit.codec.container import METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
+from vaekit.codec.model import IntegerModel
+from vaekit.data.frames import is_frame
+from vaekit.data.schema import Schema
+from vaekit.errors import CodecError, DataError
+
+Array = NDArray[Any]
+Tell = Callable[[float], None]
+
+ROWS_IN_BLOCK = 1000
+BLOCKS_AT_ONCE = 8
+MOST_PAYLOAD = (1 << 32) - 1
+ZSTD_LEVEL = 19
+QUICK_LEVEL = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What an archive holds.
+
+    Parameters
+    ----------
+    n_items, n_bytes, raw_bytes : int
+        Rows; bytes of the archive, and of the rows as they lie in memory.
+    model_bytes : int
+        Of the model within.
+    methods : dict of str to int
+        How many blocks each method coded.
+    what : str
+        The rows in words.
+    model_sha256 : str or None
+        Of the model that is needed.
+    """
+
+    n_items: int
+    n_bytes: int
+    raw_bytes: int
+    model_bytes: int
+    methods: dict[str, int]
+    what: str
+    model_sha256: str | None
+
+
+def compress(
+    data: Any,
+    model: bytes | None,
+    *,
+    embed_model: bool = False,
+    names: list[str] | None = None,
+    processes: int = 1,
+    tell: Tell | None = None,
+) -> bytes:
+    """Return data as an archive, every block of which was decoded and compared.
+
+    Parameters
+    ----------
+    data : ndarray or frame of n rows
+        Of any dtype.
+    model : bytes or None
+        An integer model; without one, and for rows it does not fit, zstd does the work.
+    embed_model : bool
+        Whether the archive holds the model, so that it can be read without any other file.
+    names : list of str, optional
+        Of the rows.
+    processes : int
+        How many work at a time, each on some blocks; the archive is the same for any number.
+    tell : callable, optional
+        Is told the share that is done.
+    """
+    held = model_bytes.packed(model) if model is not None and embed_model else b""
+    if is_frame(data):
+        blocks, header = _table_blocks(data)
+    else:
+        blocks, header = _array_blocks(as_rows(data), model, len(held), mapper(processes), tell)
+    uses_model = any(block.method == VAE for block in blocks)
+    header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
+    stream = io.BytesIO()
+    writer = Writer(stream, header, held if uses_model else b"")
+    for block in blocks:
+        writer.add(block)
+    writer.close(names)
+    return stream.getvalue()
+
+
+def as_rows(data: Any) -> Array:
+    """Return an array of rows as it is, contiguous.
+
+    Raises
+    ------
+    DataError
+        When it holds objects or records, or is a single number.
+    """
+    rows = np.asarray(data)
+    if rows.dtype.kind in "OV" or rows.ndim == 0:
+        raise DataError(
+            f"An array of {rows.dtype} with shape {rows.shape} has no rows of numbers. Give an array of such."
+        )
+    return np.ascontiguousarray(rows)
+
+
+def decompress(data: bytes, model: bytes | None = None, *, processes: int = 1, tell: Tell | None = None) -> Any:
+    """Return the rows of an archive, an array or a frame.
+
+    Parameters
+    ----------
+    data : bytes
+    model : bytes, optional
+        The integer model, where the archive does not hold it.
+    processes : int
+        How many work at a time, each on some blocks.
+    tell : callable, optional
+        Is told the share that is done.
+
+    Raises
+    ------
+    CodecError
+        When the archive is damaged or was made with another model.
+    """
+    reader = Reader(data)
+    numbers = range(len(reader.blocks))
+    return joined(reader, numbers, list(decoded(reader, numbers, model, processes=processes, tell=tell)))
+
+
+def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes]) -> Any:
+    """Return the array or the frame of decoded blocks.
+
+    Raises
+    ------
+    CodecError
+        When no block of a frame is left.
+    """
+    if reader.header.get("kind") == "table":
+        if not pieces:
+            raise CodecError("The table's one block is damaged, so nothing of it is left. Take another copy of it.")
+        return _frame(b"".join(pieces), str(reader.header.get("library")))
+    dtype, shape = _layout(reader.header)
+    n_rows = sum(reader.blocks[k][1] for k in numbers)
+    return np.frombuffer(bytearray(b"".join(pieces)), dtype).reshape(n_rows, *shape)
+
+
+def decoded(
+    reader: Reader, numbers: Sequence[int], model: bytes | None, *, processes: int = 1, tell: Tell | None = None
+) -> Iterator[bytes]:
+    """Yield the rows of blocks as bytes.
+
+    Raises
+    ------
+    CodecError
+        When a block is damaged, or was made with another model.
+    """
+    found = needed_model(reader, model)
+    groups = ([reader.block(k) for k in some] for some in _grouped(numbers))
+    with mapper(processes) as each:
+        for done, rows in enumerate(each(partial(_decoded, reader.header, found), groups), 1):
+            yield from rows
+            if tell is not None:
+                tell(min(1.0, done * BLOCKS_AT_ONCE / len(numbers)))
+
+
+def _grouped(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (things[i : i + BLOCKS_AT_ONCE] for i in range(0, len(things), BLOCKS_AT_ONCE))
+
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+@contextmanager
+def mapper(processes: int) -> Iterator[Each]:
+    """Give what applies a function to each of some things, in this process or in several, answers in order."""
+    if processes == 1:
+        yield map
+        return
+    environment = get_context("spawn")  # a fork would share the threads of what was computed before
+    with ProcessPoolExecutor(processes, environment, initializer=threadpool_limits, initargs=(1,)) as pool:
+        yield pool.map
+
+
+def survivors(reader: Reader, model: bytes | None) -> list[int]:
+    """Return the numbers of the blocks that decode to what was written.
+
+    Raises
+    ------
+    CodecError
+        When the archive was made with another model.
+    """
+    found = needed_model(reader, model)
+    return [k for k in range(len(reader.blocks)) if _survives(reader, k, found)]
+
+
+def _survives(reader: Reader, number: int, model: bytes | None) -> bool:
+    try:
+        _decoded(reader.header, model, [reader.block(number)])
+    except CodecError:
+        return False
+    return True
+
+
+def listing(reader: Reader) -> Listing:
+    """Return what an archive holds."""
+    blocks = [reader.block(k) for k in range(len(reader.blocks))]
+    methods = [METHODS[block.method] for block in blocks]
+    counts = {name: methods.count(name) for name in METHODS.values() if name in methods}
+    header, is_table = reader.header, reader.header.get("kind") == "table"
+    if is_table:
+        what, raw = f"a table of {header.get('library')}", int(header.get("raw_bytes", 0))
+    else:
+        dtype, shape = _layout(header)
+        what, raw = f"{dtype} {shape}", reader.n_items * math.prod(shape) * dtype.itemsize
+    found = reader.header.get("model_sha256")
+    return Listing(reader.n_items, len(reader.data), raw, len(reader.model), counts, what, found)
+
+
+# -- blocks out --------------------------------------------------------------------------------------------------------
+
+
+def _array_blocks(
+    rows: Array, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
+) -> tuple[list[Block], dict[str, Any]]:
+    """Return the blocks of an array and what the header tells of it; a model of some size is to go with them."""
+    blocks = [] if model is None else list(_blocks(rows, model, workers, tell))
+    n_bytes = model_size + sum(len(block.payload) for block in blocks)
+    if len(rows) and (not blocks or _may_be_smaller(rows, n_bytes)):
+        whole = _zstd_block(rows.tobytes(), len(rows))
+        blocks = [whole] if not blocks or len(whole.payload) < n_bytes else blocks
+    return blocks, {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])}
+
+
+def _table_blocks(frame: Any) -> tuple[list[Block], dict[str, Any]]:
+    """Return the one block of a frame, and what the header tells of it."""
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    raw = io.BytesIO()
+    table.to_polars().write_ipc(raw, compression="uncompressed")
+    block = _zstd_block(raw.getvalue(), len(table))
+    return [block], {"kind": "table", "library": table.implementation.value, "raw_bytes": len(raw.getvalue())}
+
+
+def _blocks(rows: Array, model: bytes, workers: AbstractContextManager[Each], tell: Tell | None) -> Iterator[Block]:
+    pieces = [rows[i : i + ROWS_IN_BLOCK] for i in range(0, len(rows), ROWS_IN_BLOCK)]
+    with workers as each:
+        for done, blocks in enumerate(each(partial(_coded, model), _grouped(pieces)), 1):
+            yield from blocks
+            if tell is not None:
+                tell(min(1.0, done * BLOCKS_AT_ONCE / len(pieces)))
+
+
+def _coded(model: bytes, pieces: Sequence[Array]) -> list[Block]:
+    """Return pieces of an array as blocks."""
+    integer = model_bytes.from_bytes(model)
+    codes = [_codes(piece, integer) for piece in pieces]
+    payloads = iter(_verified(integer, [c for c in codes if c is not None]))
+    return [_smallest(p, None if c is None else next(payloads)) for p, c in zip(pieces, codes, strict=True)]
+
+
+def _codes(rows: Array, model: IntegerModel) -> Array | None:
+    """Return the codes of rows [n, values], or None where they do not give the very rows back."""
+    try:
+        codes = Schema.from_json(model.schema).encode(rows)
+    except DataError:
+        return None
+    whole = codes.reshape(len(codes), -1).astype(np.int64)
+    if not (whole == codes.reshape(whole.shape)).all() or not model.likelihood.can_code(whole).all():
+        return None
+    return whole if _rows(whole, model, rows.dtype) == rows.tobytes() else None
+
+
+def _rows(codes: Array, model: IntegerModel, dtype: np.dtype[Any]) -> bytes:
+    """Return the bytes of rows of codes."""
+    schema = Schema.from_json(model.schema)
+    return np.ascontiguousarray(schema.decode(codes.reshape(-1, *schema.event_shape)), dtype).tobytes()
+
+
+def _verified(model: IntegerModel, codes: Sequence[Array]) -> list[Payload | None]:
+    """Return blocks of codes in bits, None for one that does not decode to the very codes."""
+    payloads = bits_back.encode(model, codes) if codes else []
+    again = bits_back.decode(model, payloads)
+    return [p if np.array_equal(c, a) else None for p, c, a in zip(payloads, codes, again, strict=True)]
+
+
+def _smallest(rows: Array, payload: Payload | None) -> Block:
+    """Return rows by the method that makes them smallest; a quick look is enough where the model can code them."""
+    raw = rows.tobytes()
+    found = {RAW: raw, ZSTD: zstandard.compress(raw, ZSTD_LEVEL if payload is None else QUICK_LEVEL)}
+    if payload is not None:
+        found[VAE] = payload.to_bytes()
+    method = min(found, key=lambda m: len(found[m]))
+    return _checked(Block(method, len(rows), digest(raw), found[method]), raw)
+
+
+def _may_be_smaller(rows: Array, n_bytes: int) -> bool:
+    """Whether zstd of all rows together could need fewer bytes than blocks do: whether half as hard it comes near."""
+    return len(zstandard.compress(rows.tobytes(), QUICK_LEVEL)) < 1.5 * n_bytes
+
+
+def _zstd_block(raw: bytes, n_items: int) -> Block:
+    return _checked(Block(ZSTD, n_items, digest(raw), zstandard.compress(raw, ZSTD_LEVEL)), raw)
+
+
+def _checked(block: Block, raw: bytes) -> Block:
+    """Return a block, after decoding what zstd made of it; what the model made was compared before."""
+    if len(block.payload) > MOST_PAYLOAD:
+        raise DataError(f"A block would have {len(block.payload):,} bytes, more than fit. Give some rows at a time.")
+    assert block.method != ZSTD or _plain(block, len(raw)) == raw
+    return block
+
+
+# -- blocks in ---------------------------------------------------------------------------------------------------------
+
+
+def _decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block]) -> list[bytes]:
+    """Return the rows of blocks as bytes, each compared with its digest."""
+    coded = [Payload.from_bytes(b.payload, b.n_items) for b in blocks if b.method == VAE]
+    codes: Iterator[Array] = iter(())
+    if coded:
+        if model is None:
+            raise CodecError("The archive's header names no model, but a block needs one. Take another copy of it.")
+        integer = model_bytes.from_bytes(model)
+        codes = iter(bits_back.decode(integer, coded))
+    found = []
+    for block in blocks:
+        if block.method == VAE:
+            rows = _rows(next(codes), integer, _layout(header)[0])
+        else:
+            rows = _plain(block, _n_bytes(header, block))
+        if digest(rows) != block.digest:
+            raise CodecError("A block of the archive decodes to other rows than were written. Take another copy of it.")
+        found.append(rows)
+    return found
+
+
+def _plain(block: Block, n_bytes: int) -> bytes:
+    """Return the rows of a block that needs no model."""
+    if block.method == RAW:
+        return block.payload
+    try:
+        return zstandard.ZstdDecompressor().decompress(block.payload, n_bytes)
+    except zstandard.ZstdError as error:
+        raise CodecError(f"A block of the archive is damaged ({error}). Take another copy of it.") from None
+
+
+def _n_bytes(header: dict[str, Any], block: Block) -> int:
+    """Return how many bytes a block decodes to."""
+    if header.get("kind") == "table":
+        return int(header.get("raw_bytes", 0))
+    dtype, shape = _layout(header)
+    return block.n_items * math.prod(shape) * dtype.itemsize
+
+
+def _frame(data: bytes, library: str) -> Any:
+    """Return the frame of Arrow's bytes, in the library it came from."""
+    import polars as pl
+
+    table = pl.read_ipc(io.BytesIO(data))
+    return table.to_pandas() if library == "pandas" else table
+
+
+def needed_model(reader: Reader, model: bytes | None) -> bytes | None:
+    """Return the integer model that an archive needs, its own or the one given; None where it needs none.
+
+    Raises
+    ------
+    CodecError
+        When there is none, or it is another one.
+    """
+    wanted = reader.header.get("model_sha256")
+    if wanted is None:
+        return None
+    data = model_bytes.unpacked(reader.model) if reader.model else model
+    if data is None:
+        raise CodecError(
+            f"The archive was made with the model {wanted[:12]} and does not hold it. Name the model's file."
+        )
+    found = model_bytes.fingerprint(data)
+    if found != wanted:
+        raise CodecError(
+            f"The archive was made with the model {wanted[:12]}, not with {found[:12]}. Name the right one."
+        )
+    model_bytes.from_bytes(data)  # gives the known answer, or is refused
+    return data
+
+
+def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return dtype and shape of a row."""
+    try:
+        dtype, shape = np.dtype(header["dtype"]), tuple(int(n) for n in header["row_shape"])
+    except (KeyError, TypeError, ValueError):
+        raise CodecError("The archive's header lacks what its rows are. Take another copy of it.") from None
+    if dtype.hasobject or min(shape, default=0) < 0:
+        raise CodecError("The archive's header tells rows that cannot be. Take another copy of it.")
+    return dtype, shape

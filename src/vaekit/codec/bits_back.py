@@ -1,0 +1,127 @@
+"""Bits back: rows to a stack of bits and back, a code for x that costs −log p(x, z) + log q(z | x).
+
+A code z is *popped* from what the stack holds, with q(z | x): this takes bits off. Then x is pushed with p(x | z) and z
+with p(z). Decoding does the reverse, and pushing z with q(z | x) gives the very bits back that were taken. The first
+row of a block finds an empty stack; it takes the middle of q(z | x) for its z and gets nothing back. Then rows are
+coded in batches, each as large as the stack can pay for.
+
+References
+----------
+Townsend, Bird and Barber (2019), Practical lossless compression with latent variables using bits back coding,
+arXiv:1901.04866.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.codec.entropy import Stacks, Words
+from vaekit.codec.model import IntegerModel
+from vaekit.errors import CodecError
+
+Array = NDArray[Any]
+
+MOST_ROWS = 256  # in a batch
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A block of rows in bits.
+
+    Parameters
+    ----------
+    n_rows : int
+    growth : int
+        How many rows a stack pays for with what one row has left on it, in 256ths.
+    words : ndarray of uint32
+        What the stack held in the end.
+    """
+
+    n_rows: int
+    growth: int
+    words: Words
+
+    def to_bytes(self) -> bytes:
+        """Return the growth (2 bytes) and the words (4 bytes each), little-endian."""
+        return int(self.growth).to_bytes(2, "little") + self.words.astype("<u4").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, n_rows: int) -> Payload:
+        """Return what `to_bytes` made.
+
+        Raises
+        ------
+        CodecError
+            When the bytes are not such.
+        """
+        words = np.frombuffer(data, "<u4", offset=2).astype(np.uint32) if len(data) % 4 == 2 else None
+        if words is None or words[-1:] == 0:
+            raise CodecError("A block of the archive is damaged: it holds no stack of words. Take another copy of it.")
+        return cls(n_rows, int.from_bytes(data[:2], "little"), words)
+
+
+def batch_sizes(n_rows: int, growth: int) -> list[int]:
+    """Return how many rows are coded at a time: one, then as many as those before pay for.
+
+    Examples
+    --------
+    >>> batch_sizes(30, 128)
+    [1, 1, 1, 1, 2, 3, 4, 6, 9, 2]
+    """
+    sizes, done = [], 0
+    while done < n_rows:
+        sizes.append(min(max(1, done * growth // 256), MOST_ROWS, n_rows - done))
+        done += sizes[-1]
+    return sizes
+
+
+def encode(model: IntegerModel, blocks: Sequence[Array]) -> list[Payload]:
+    """Return blocks of rows of codes, each [n, ...], in bits; all rows must be such that the likelihood can code them.
+
+    Blocks side by side take hardly longer than one, for the arrays of a few rows are short.
+    """
+    stacks = Stacks([np.empty(0, np.uint32)] * len(blocks))
+    batches = [batch_sizes(len(block), model.growth) for block in blocks]
+    done = [0] * len(blocks)
+    for i, sizes in enumerate(_rounds(batches)):
+        rows = np.concatenate([block[d : d + n] for block, d, n in zip(blocks, done, sizes, strict=True)])
+        _push_rows(model, stacks, rows, sizes, first=i == 0)
+        done = [d + n for d, n in zip(done, sizes, strict=True)]
+    return [Payload(len(block), model.growth, words) for block, words in zip(blocks, stacks.words(), strict=True)]
+
+
+def decode(model: IntegerModel, payloads: Sequence[Payload]) -> list[Array]:
+    """Return the blocks of rows of codes, [n, values] each, that were encoded."""
+    stacks = Stacks([payload.words for payload in payloads])
+    rounds = list(_rounds([batch_sizes(payload.n_rows, payload.growth) for payload in payloads]))
+    pieces: list[list[Array]] = [[] for _ in payloads]
+    for i, sizes in reversed(list(enumerate(rounds))):
+        rows = _pop_rows(model, stacks, sizes, first=i == 0)
+        for found, piece in zip(pieces, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
+            found.insert(0, piece)
+    return [np.concatenate(found) for found in pieces]
+
+
+def _rounds(batches: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Yield the sizes of all blocks' first batches, of their second ones, and so on; 0 where a block has no more."""
+    return (list(sizes) for sizes in zip_longest(*batches, fillvalue=0))
+
+
+def _push_rows(model: IntegerModel, stacks: Stacks, rows: Array, sizes: Sequence[int], *, first: bool) -> None:
+    z = model.posterior.middle(rows) if first else model.posterior.pop(stacks, rows, sizes)
+    model.likelihood.push(stacks, model.parameters(z), rows.reshape(len(rows), -1).astype(np.int64), sizes)
+    model.prior.push(stacks, z, sizes)
+
+
+def _pop_rows(model: IntegerModel, stacks: Stacks, sizes: Sequence[int], *, first: bool) -> Array:
+    z = model.prior.pop(stacks, sizes)
+    rows = model.likelihood.pop(stacks, model.parameters(z), sizes)
+    if not first:
+        model.posterior.push(stacks, rows, z, sizes)
+    return rows

@@ -1,0 +1,260 @@
+"""Whole numbers to bits and back: stacks of an asymmetric numeral system, and the distributions they code with.
+
+A *site* is one whole number to be coded. Distributions are given by how much mass lies below an index, in floats that
+hold whole numbers; an index is coded as digits of radix 4, the coarsest decoded first, each with frequencies that sum
+to 2^16. So nothing depends on how a processor rounds.
+
+References
+----------
+Duda (2013), Asymmetric numeral systems, arXiv:1311.2540. Bamler (2022), constriction, arXiv:2201.01741.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.codec import tables
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Words = NDArray[np.uint32]
+
+RADIX = 4
+PRECISION = 24  # bits of a coder's frequencies
+DIGIT_BITS = 16  # of a digit's
+SHARE_BITS = 12  # of the weights of a mixture
+SITES_AT_ONCE = 2048  # whose arrays fit a cache
+
+_MODEL = constriction.stream.model.Categorical(perfect=False)
+
+
+class Stacks:
+    """Some stacks side by side, one for each block of an archive; what is pushed last is popped first.
+
+    Parameters
+    ----------
+    words : sequence of ndarray of uint32
+        What each stack begins with, as `words` gave it.
+    """
+
+    def __init__(self, words: Sequence[Words]) -> None:
+        self.coders = [constriction.stream.stack.AnsCoder(np.asarray(w, dtype=np.uint32)) for w in words]
+
+    def push(self, symbols: Indices, frequencies: Floats, sizes: Sequence[int]) -> None:
+        """Push symbols [n] with frequencies [n, K] that sum to 2^24; the first sizes[0] sites are the first stack's."""
+        for coder, part in zip(self.coders, _slices(sizes), strict=True):
+            if part.stop > part.start:
+                coder.encode_reverse(symbols[part].astype(np.int32), _MODEL, frequencies[part] - 1)
+
+    def pop(self, frequencies: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the symbols [n] that were pushed with the same frequencies [n, K]."""
+        found = np.empty(len(frequencies), dtype=np.int64)
+        for coder, part in zip(self.coders, _slices(sizes), strict=True):
+            if part.stop > part.start:
+                found[part] = coder.decode(_MODEL, frequencies[part] - 1)
+        return found
+
+    def n_bits(self) -> list[int]:
+        """Return how many bits each stack holds."""
+        return [32 * coder.num_words() for coder in self.coders]
+
+    def words(self) -> list[Words]:
+        """Return the content of each stack."""
+        return [coder.get_compressed() for coder in self.coders]
+
+
+def _slices(sizes: Sequence[int]) -> Iterator[slice]:
+    stop = 0
+    for size in sizes:
+        start, stop = stop, stop + size
+        yield slice(start, stop)
+
+
+class Sites(Protocol):
+    """A distribution over 0 … n_cells − 1 for each of n sites."""
+
+    n_cells: int
+
+    def below(self, index: Floats) -> Floats:
+        """Return the mass below indices [..., n], whole numbers that rise from 0 to at most 2^36."""
+
+    def take(self, chosen: Any) -> Sites:
+        """Return the same of chosen sites."""
+
+
+def push(stacks: Stacks, sites: Sites, indices: Indices, sizes: Sequence[int]) -> None:
+    """Push indices [n], each below n_cells."""
+    digits = list(_digits(sites, indices))
+    for symbols, frequencies in reversed(digits):  # the coarsest must be the first to be popped
+        stacks.push(symbols, frequencies, sizes)
+
+
+def pop(stacks: Stacks, sites: Sites, sizes: Sequence[int]) -> Indices:
+    """Return the indices [n] that were pushed with the same sites."""
+    walk = _Walk(sites, sum(sizes))
+    while walk.width:
+        walk.descend(stacks.pop(walk.frequencies(), sizes))
+    return walk.low.astype(np.int64)
+
+
+def n_bits(sites: Sites, indices: Indices) -> Floats:
+    """Return what coding each index takes, in bits: [n]."""
+    chances = [np.take_along_axis(f, s[:, None], 1)[:, 0] for s, f in _digits(sites, indices)]
+    return PRECISION * len(chances) - sum((np.log2(chance) for chance in chances), np.zeros(len(indices)))
+
+
+def _digits(sites: Sites, indices: Indices) -> Iterator[tuple[Indices, Floats]]:
+    """Yield the digits [n] of indices, the coarsest first, with their frequencies [n, RADIX]."""
+    walk = _Walk(sites, len(indices))
+    while walk.width:
+        symbols = ((indices - walk.low) // walk.width).astype(np.int64)
+        yield symbols, walk.frequencies()
+        walk.descend(symbols)
+
+
+class _Walk:
+    """The way down from all cells to one, digit by digit."""
+
+    def __init__(self, sites: Sites, n: int) -> None:
+        self.sites = sites
+        self.width = 1  # of a digit's cell
+        while self.width * RADIX < sites.n_cells:
+            self.width *= RADIX
+        self.low = np.zeros(n)
+        self.mass_low, self.mass_high = (sites.below(np.full(n, end)) for end in (0.0, float(sites.n_cells)))
+
+    def frequencies(self) -> Floats:
+        """Return those of the digit that comes next, [n, RADIX], which sum to 2^24 and are never 0."""
+        inner = np.arange(1.0, RADIX)[:, None]
+        index = np.minimum(self.low + inner * self.width, self.sites.n_cells)
+        self.inner = np.empty_like(index)  # [RADIX − 1, n]
+        for i in range(0, len(self.low), SITES_AT_ONCE):
+            part = slice(i, i + SITES_AT_ONCE)
+            self.inner[:, part] = self.sites.take(part).below(index[:, part])
+        total = np.maximum(self.mass_high - self.mass_low, 1.0)
+        room = float((1 << DIGIT_BITS) - RADIX)
+        bounds = np.empty((RADIX + 1, len(self.low)))
+        bounds[0], bounds[-1] = 0.0, 1 << DIGIT_BITS
+        bounds[1:-1] = np.floor((self.inner - self.mass_low) * room / total) + inner
+        return np.ascontiguousarray(np.diff(bounds, axis=0).T) * (1 << (PRECISION - DIGIT_BITS))
+
+    def descend(self, symbols: Indices) -> None:
+        """Go on with the cells of these digits."""
+        masses = np.concatenate([self.mass_low[None], self.inner, self.mass_high[None]])
+        self.mass_low = np.take_along_axis(masses, symbols[None], 0)[0]
+        self.mass_high = np.take_along_axis(masses, symbols[None] + 1, 0)[0]
+        self.low = self.low + symbols * self.width
+        self.width //= RADIX
+
+
+class Located:
+    """Mixtures of a distribution that is shifted and stretched: of normals or logistics, cut into cells.
+
+    Parameters
+    ----------
+    table : ndarray
+        The distribution function in units of 2^−24, at steps of 1/512 around its middle.
+    loc : ndarray of shape (M, n)
+        Where the components are, in sixteenths of a cell.
+    inverse : ndarray of shape (M, n)
+        2^13 · 512 / 2 over the scale in cells: steps of the table to 1/16 of a cell, in units of 2^−16.
+    weight : ndarray of shape (M, n) or None
+        Of the components, in units of 2^−12; they sum to at most 2^12. None for a single one.
+    n_cells : int
+        The first takes what lies below, the last what lies above.
+    """
+
+    def __init__(self, table: Floats, loc: Floats, inverse: Floats, weight: Floats | None, n_cells: int) -> None:
+        self.table, self.loc, self.inverse, self.weight, self.n_cells = table, loc, inverse, weight, n_cells
+
+    def below(self, index: Floats) -> Floats:
+        """Return the mass below indices [..., n]."""
+        middle = len(self.table) // 2
+        place = (16 * index[..., None, :] - self.loc) * self.inverse  # [..., M, n]
+        step = np.floor((place + (1 << 15)) / (1 << 16)) + middle
+        np.clip(step, 0, len(self.table) - 1, out=step)
+        parts = self.table[step.astype(np.intp)]
+        mass = parts[..., 0, :] if self.weight is None else (parts * self.weight).sum(-2)
+        mass[index <= 0] = 0.0
+        return np.where(index >= self.n_cells, self.whole, mass)
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, about 2^mass_bits."""
+        return self.table[-1] if self.weight is None else self.table[-1] * self.weight.sum(0)
+
+    @property
+    def mass_bits(self) -> int:
+        """What the mass of all cells is a power of two of, about."""
+        return tables.CDF_BITS + (0 if self.weight is None else SHARE_BITS)
+
+    def take(self, chosen: Any) -> Located:
+        """Return the same of chosen sites."""
+        weight = None if self.weight is None else self.weight[:, chosen]
+        return Located(self.table, self.loc[:, chosen], self.inverse[:, chosen], weight, self.n_cells)
+
+
+class Weighted:
+    """Categories by their weights.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_cells, n)
+        Whole numbers.
+    """
+
+    def __init__(self, weight: Floats) -> None:
+        self.weight, self.n_cells = weight, len(weight)
+        self.sums = np.concatenate([np.zeros((1, weight.shape[1])), np.cumsum(weight, axis=0)])
+
+    def below(self, index: Floats) -> Floats:
+        """Return the mass below indices [..., n]."""
+        return self.sums[index.astype(np.intp), np.arange(self.sums.shape[1])]
+
+    def take(self, chosen: Any) -> Weighted:
+        """Return the same of chosen sites."""
+        return Weighted(self.weight[:, chosen])
+
+
+class Uniform:
+    """Every index alike.
+
+    Parameters
+    ----------
+    n_cells : int
+    """
+
+    def __init__(self, n_cells: int) -> None:
+        self.n_cells = n_cells
+
+    def below(self, index: Floats) -> Floats:
+        """Return the mass below indices [..., n]."""
+        return index
+
+    def take(self, chosen: Any) -> Uniform:
+        """Return the same of chosen sites."""
+        return self
+
+
+def shares(logits: Floats) -> Floats:
+    """Return weights [M, n] in units of 2^−12 of logits [M, n] in steps of 1/32; their sum is at most 2^12.
+
+    Examples
+    --------
+    >>> shares(np.array([[0.0], [0.0], [-32.0]]))[:, 0]
+    array([1729., 1729.,  636.])
+    """
+    weight = relative_weights(logits)
+    return np.floor(weight * (1 << SHARE_BITS) / weight.sum(0))
+
+
+def relative_weights(logits: Floats) -> Floats:
+    """Return weights [M, n] in units of 2^−20 of the largest, of logits [M, n] in steps of 1/32."""
+    table = tables.weights()
+    distance = np.minimum(logits.max(0) - logits, len(table) - 1)
+    return table[distance.astype(np.intp)]

@@ -1,0 +1,349 @@
+"""From a fitted model to its integer model: networks in whole numbers, latent units in cells, densities as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, singledispatch
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vaekit.codec import entropy, tables
+from vaekit.codec.integer_network import Gate, Operation, Product, Reshape
+from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
+from vaekit.codec.model import (
+    AutoregressivePrior,
+    FixedPrior,
+    IntegerModel,
+    Layers,
+    Normals,
+    Posterior,
+    Prior,
+    TopDownPrior,
+)
+from vaekit.codec.quantise import NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
+from vaekit.data.schema import Schema
+from vaekit.distributions.chain import Chain
+from vaekit.distributions.likelihood import Likelihood, bounded
+from vaekit.distributions.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
+from vaekit.distributions.posteriors import Reparametrised
+from vaekit.models.base import LatentModel
+from vaekit.models.hierarchical import HierarchicalVAE
+from vaekit.models.inputs import BlockInputs
+from vaekit.models.vae import VAE
+from vaekit.priors.autoregressive import AutoregressivePrior as RealAutoregressivePrior
+from vaekit.priors.normal import StandardNormal
+from vaekit.priors.top_down import TopDownPrior as RealTopDownPrior
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+LOG_STEPS = 32  # of logarithms of scales, of logits and of weights, to one
+PLACES = 16  # of locations, to a cell
+LOWEST_LOG, HIGHEST_LOG = -10 * LOG_STEPS, 10 * LOG_STEPS
+REACH = 1 << 18  # of parameters
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells that latent units are cut into: of one width for all units, of one number.
+
+    Parameters
+    ----------
+    low : ndarray of shape (d,)
+        Where the first cell of each unit begins.
+    width : float
+    n_cells : int
+    """
+
+    low: Floats
+    width: float
+    n_cells: int
+
+    @classmethod
+    def around(cls, loc: Floats, scale: Floats) -> Grid:
+        """Return cells that hold posteriors [n, d], about twice as fine as the narrow ones among them."""
+        low, high = (loc - REACH_OF_POSTERIOR * scale).min(0), (loc + REACH_OF_POSTERIOR * scale).max(0)
+        extent = float((high - low).max())
+        n_cells = next(n for n in (64, 256, 1024, 4096) if extent / n <= np.quantile(scale, 0.05) / 2 or n == 4096)
+        return cls((low + high - extent) / 2, extent / n_cells, n_cells)
+
+    @property
+    def middle(self) -> Floats:
+        """The middle of all cells of each unit."""
+        return self.low + self.n_cells * self.width / 2
+
+    def output(self, n_components: int = 1) -> tuple[Floats, Floats]:
+        """Return step and shift of locations of components of units, [M d]."""
+        return np.full(n_components * len(self.low), self.width / PLACES), np.tile(self.low, n_components)
+
+    def statistics(self, units: slice) -> Output:
+        """Return what the numbers of a network for locations and log-scales of some units mean."""
+        low = self.low[units]
+        step = np.concatenate([np.full(len(low), self.width / PLACES), np.full(len(low), 1 / LOG_STEPS)])
+        return Output(step, np.concatenate([low, np.zeros(len(low))]), REACH)
+
+    def of_units(self, units: slice) -> Grid:
+        """Return the cells of some units."""
+        return Grid(self.low[units], self.width, self.n_cells)
+
+    def normals(self, bounded_log_scale: Callable[[Tensor], Tensor]) -> Normals:
+        """Return the table of scales."""
+        return Normals(inverse_scales(bounded_log_scale, self.width), LOWEST_LOG)
+
+
+REACH_OF_POSTERIOR = 4.5  # standard deviations
+
+
+def inverse_scales(bounded_log_scale: Callable[[Tensor], Tensor], cell: float) -> Array:
+    """Return steps of a table to 1/16 of a cell, in units of 2^−16, by log-scale from `LOWEST_LOG` on."""
+    logs = torch.arange(LOWEST_LOG, HIGHEST_LOG + 1, dtype=torch.float64) / LOG_STEPS
+    steps = 2.0**16 * tables.CDF_STEPS * cell / PLACES / bounded_log_scale(logs).exp()
+    return np.maximum(np.rint(steps.numpy()), 1).astype(np.int64)
+
+
+MOST_LOSS = 0.003  # of the bits, which a narrow model may cost; else its numbers are wide
+CALIBRATION_ROWS, MEASURED_ROWS = 1000, 300
+SAFE_GROWTH = 0.9  # of the rows that a stack can pay for
+MOST_GROWTH = 65535  # which two bytes hold, and more than any batch
+
+
+@torch.no_grad()
+def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerModel:
+    """Return the integer model of a fitted one, as narrow as costs hardly any bits, with what it costs in its facts.
+
+    Parameters
+    ----------
+    model : LatentModel
+    schema : Schema
+    rows : Tensor of shape (n, *event_shape)
+        Codes of held-out rows.
+
+    Raises
+    ------
+    NotImplementedError
+        When a part of the model has no integer form; its words say which.
+    """
+    _refuse_other_models(model)
+    rows = model.observation.observe(rows[:CALIBRATION_ROWS])
+    grid = Grid.around(*_statistics(model, rows))
+    for width in (NARROW, WIDE):
+        found = export(model, rows, grid, width)
+        cost = measured(model, found, rows[:MEASURED_ROWS], grid)
+        if cost.bits <= cost.float_bits * (1 + MOST_LOSS):
+            break
+    growth = int(np.clip(256 * SAFE_GROWTH * cost.bits / cost.taken_bits, 1, MOST_GROWTH))
+    per_dim = {"bits_per_dim": cost.bits / found.n_values, "float_bits_per_dim": cost.float_bits / found.n_values}
+    return replace(found, growth=growth, schema=schema.to_json(), facts=per_dim)
+
+
+def _refuse_other_models(model: LatentModel) -> None:
+    if not isinstance(model, VAE | HierarchicalVAE):
+        raise NotImplementedError(f"the model {type(model).__name__} has no integer form")
+    if not isinstance(model.inputs, BlockInputs) or model.observation.has_gaps:
+        raise NotImplementedError("only a model of arrays without gaps has an integer form")
+
+
+def _statistics(model: LatentModel, rows: Tensor) -> tuple[Floats, Floats]:
+    """Return locations and scales of q(z | x), [n, d] each, those of lower layers given draws of the higher ones."""
+    q = model.posterior(rows)
+    z = _drawn(q, model.latent_dim)
+    layers = [density for density, _ in q.layers(z)] if isinstance(q, Chain) else [q]
+    loc, scale = (torch.cat([getattr(density, name) for density in layers], 1) for name in ("loc", "scale"))
+    return loc.double().numpy(), scale.double().numpy()
+
+
+def _drawn(q: Reparametrised, latent_dim: int) -> Tensor:
+    """Return a draw [n, d] with a fixed seed."""
+    n = len(q.mean)
+    return q.transport(torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(0)))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bits a row: of the integer model, of the floating-point one with the same z, and those that z takes first."""
+
+    bits: float
+    float_bits: float
+    taken_bits: float
+
+
+@torch.no_grad()
+def measured(model: LatentModel, integer: IntegerModel, rows: Tensor, grid: Grid) -> Cost:
+    """Return what rows cost, their z drawn from q(z | x) with a fixed seed."""
+    codes = rows.long().numpy().reshape(len(rows), -1)
+    noise = np.random.default_rng(0).integers(1, 1 << 32, 64 * len(codes) * model.latent_dim, np.uint32)
+    cells = integer.posterior.pop(entropy.Stacks([noise]), codes, [len(codes)])
+    taken = integer.posterior.n_bits(codes, cells)
+    bits = integer.likelihood.n_bits(integer.parameters(cells), codes) + integer.prior.n_bits(cells) - taken
+    q, real = model.posterior(rows), torch.from_numpy(grid.low + (cells + 0.5) * grid.width).float()
+    nats = q.log_prob(real) - model.prior().log_prob(real) - model.log_likelihood(rows, real)
+    return Cost(float(bits.mean()), float(nats.mean()) / math.log(2), float(taken.mean()))
+
+
+@torch.no_grad()
+def export(model: LatentModel, rows: Tensor, grid: Grid, width: Width) -> IntegerModel:
+    """Return the integer model of a fitted one.
+
+    Parameters
+    ----------
+    model : LatentModel
+    rows : Tensor of shape (n, *event_shape)
+        Codes that ranges are taken from.
+    grid : Grid
+    width : Width
+
+    Raises
+    ------
+    NotImplementedError
+        When a part of the model has no integer form; its words say which.
+    """
+    likelihood, output = integer_likelihood(model.observation)
+    assert isinstance(model, VAE | HierarchicalVAE)
+    assert isinstance(model.inputs, BlockInputs)
+    z = _drawn(model.posterior(rows), model.latent_dim)
+    return IntegerModel(
+        posterior=integer_posterior(model, rows, z, grid, width),
+        prior=integer_prior(model.prior, z, grid, width),
+        decoder=integer_decoder(model, z, grid, output, width),
+        likelihood=likelihood,
+        n_cells=grid.n_cells,
+        n_values=math.prod(model.event_shape),
+        top=int(model.inputs.top),
+    )
+
+
+def integer_posterior(model: VAE | HierarchicalVAE, rows: Tensor, z: Tensor, grid: Grid, width: Width) -> Posterior:
+    """Return q(z | x) in whole numbers."""
+    assert isinstance(model.inputs, BlockInputs)
+    top, parts = int(model.inputs.top), blocks(model.encoder)
+    parts[0].before = [Reshape(list(model.inputs.shape) if parts[0].weight.dim() == 4 else [-1])]
+    encoder, step = hidden_steps(parts, rows.float() / top, 1 / top, top, width)
+    features, steps, climbs = [model.encoder(model.inputs(rows)).flatten(1)], [step], []
+    for climb in model.climb if isinstance(model, HierarchicalVAE) else []:
+        found, step = hidden_steps(blocks(climb), features[-1], steps[-1], width.activation, width)
+        climbs.append(found)
+        features.append(climb(features[-1]))
+        steps.append(step)
+    heads = (
+        [blocks(net.body) + blocks(net.head) for net in model.layers]  # type: ignore[arg-type]
+        if isinstance(model, HierarchicalVAE)
+        else [blocks(model.head)]  # type: ignore[arg-type]
+    )
+    sizes = model.sizes if isinstance(model, HierarchicalVAE) else [model.latent_dim]
+    layers = integer_layers(heads, features[::-1], steps[::-1], sizes, z, grid, width)
+    return Posterior(encoder, climbs, layers)
+
+
+def integer_layers(
+    heads: Sequence[list[Block]],
+    features: Sequence[Tensor],
+    steps: Sequence[float | Floats],
+    sizes: Sequence[int],
+    z: Tensor,
+    grid: Grid,
+    width: Width,
+) -> Layers:
+    """Return layers in whole numbers, the top one first; the layers' own units are the last sum(sizes) of z."""
+    start, networks = z.shape[1] - sum(sizes), []
+    for parts, h, step, size in zip(heads, features, steps, sizes, strict=True):
+        middle = torch.from_numpy(grid.middle[:start]).float()
+        first = parts[0]
+        parts[0] = replace(first, bias=first.bias + first.weight[:, h.shape[1] :] @ middle)
+        inputs = torch.cat([h, z[:, :start] - middle], 1)
+        of_input = np.concatenate([np.full(h.shape[1], step), np.full(start, grid.width / 2)])
+        reach = max(width.activation, grid.n_cells)
+        output = grid.statistics(slice(start, start + size))
+        networks.append(integer_steps(parts, inputs, of_input, reach, output, width))
+        start += size
+    return Layers(networks, list(sizes), grid.normals(partial(bounded, low=-6, high=2)), grid.n_cells)
+
+
+def integer_decoder(model: LatentModel, z: Tensor, grid: Grid, output: Output, width: Width) -> list[Operation]:
+    """Return the steps from cells, as odd numbers around 0, to the likelihood's parameters."""
+    decoder = model.decoder
+    parts, bias = blocks(decoder.body), decoder.bias.detach()
+    if isinstance(decoder.head, nn.Linear):
+        parts.append(Block(decoder.head.weight, bias.flatten()))
+    else:
+        parts[-1].bias = bias.flatten(0, 1) + parts[-1].bias[:, None, None]
+    parts[0] = of_cells(parts[0], decoder.units, decoder.centre, grid)
+    return integer_steps(parts, z - torch.from_numpy(grid.middle).float(), grid.width / 2, grid.n_cells, output, width)
+
+
+def of_cells(part: Block, units: Tensor, centre: Tensor, grid: Grid) -> Block:
+    """Return a block that reads the kept units alone, from the middle of their cells, the others being at `centre`."""
+    held = centre.clone()
+    held[units] = torch.from_numpy(grid.middle).to(held)
+    return replace(part, weight=part.weight[:, units], bias=part.bias + part.weight @ held)
+
+
+@singledispatch
+def integer_prior(prior: nn.Module, z: Tensor, grid: Grid, width: Width) -> Prior:
+    """Return a prior in whole numbers."""
+    raise NotImplementedError(f"the prior {type(prior).__name__} has no integer form")
+
+
+@integer_prior.register
+def _(prior: StandardNormal, z: Tensor, grid: Grid, width: Width) -> Prior:
+    loc = np.rint(-grid.low / grid.width * PLACES).astype(np.int64)
+    inverse = round(2.0**16 * tables.CDF_STEPS * grid.width / PLACES)
+    return FixedPrior(loc, np.full(len(loc), inverse), grid.n_cells)
+
+
+@integer_prior.register
+def _(prior: RealAutoregressivePrior, z: Tensor, grid: Grid, width: Width) -> Prior:
+    m, units = prior.n_components, prior.units
+    rows = (torch.arange(3 * m)[:, None] * len(prior.centre) + units).flatten()  # of the kept units
+    masked = Block(prior.hidden.weight * prior.hidden.mask, prior.hidden.bias, "gated")
+    hidden = of_cells(masked, units, prior.centre, grid)
+    out = Block((prior.out.weight * prior.out.mask)[rows], prior.out.bias[rows])
+    step, shift = grid.output(m)
+    other, none = np.full(len(step), 1 / LOG_STEPS), np.zeros(len(step))
+    output = Output(np.concatenate([other, step, other]), np.concatenate([none, shift, none]), REACH)
+    inputs = z - torch.from_numpy(grid.middle).float()
+    first, gate, last = integer_steps([hidden, out], inputs, grid.width / 2, grid.n_cells, output, width)
+    assert isinstance(first, Product)
+    assert isinstance(gate, Gate)
+    assert isinstance(last, Product)
+    return AutoregressivePrior(first, gate, last, grid.normals(partial(bounded, low=-6, high=3)), m, grid.n_cells)
+
+
+@integer_prior.register
+def _(prior: RealTopDownPrior, z: Tensor, grid: Grid, width: Width) -> Prior:
+    first, below = prior.sizes[0], prior.sizes[1:]
+    top = integer_prior(prior.top, z[:, :first], grid.of_units(slice(first)), width)
+    heads = [blocks(net.body) + blocks(net.head) for net in prior.below]  # type: ignore[arg-type]
+    none = [z[:, :0] for _ in below]
+    return TopDownPrior(top, integer_layers(heads, none, [1.0] * len(below), below, z, grid, width))
+
+
+@singledispatch
+def integer_likelihood(observation: Likelihood) -> tuple[IntegerLikelihood, Output]:
+    """Return a likelihood over whole numbers, and the steps of its parameters."""
+    raise NotImplementedError(f"the likelihood {type(observation).__name__} has no integer form")
+
+
+@integer_likelihood.register
+def _(observation: BernoulliLikelihood) -> tuple[IntegerLikelihood, Output]:
+    n = math.prod(observation.event_shape)
+    return Bernoulli(int(observation.top)), Output(np.full(n, 1 / LOG_STEPS), np.zeros(n), REACH)
+
+
+@integer_likelihood.register
+def _(observation: DiscretizedLogisticLikelihood) -> tuple[IntegerLikelihood, Output]:
+    if observation.n_levels is None:
+        raise NotImplementedError("whole numbers without ends have no integer form yet")
+    m, n = observation.n_components, math.prod(observation.event_shape)
+    half = (observation.n_levels - 1) / 2  # of the networks' −1 … 1
+    inverse = inverse_scales(lambda logs: bounded(logs, -7, 7) + math.log(half), 1.0)
+    likelihood = Levels(observation.n_levels, m, observation.ends, inverse, LOWEST_LOG)
+    is_loc = np.repeat(np.arange(likelihood.n_parameters) < m, n)
+    first_edge = -(half + 0.5) / half  # a level x lies between edges x and x + 1
+    output = Output(np.where(is_loc, 1 / half / PLACES, 1 / LOG_STEPS), np.where(is_loc, first_edge, 0.0), REACH)
+    return likelihood, output

@@ -1,0 +1,200 @@
+"""Likelihoods over whole numbers: a row of codes is pushed and popped given the parameters that a decoder made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.codec import tables
+from vaekit.codec.entropy import (
+    PRECISION,
+    Floats,
+    Indices,
+    Located,
+    Sites,
+    Stacks,
+    Weighted,
+    n_bits,
+    pop,
+    push,
+    relative_weights,
+    shares,
+)
+
+Array = NDArray[Any]
+
+END_BITS = 16  # of a mixture's mass beside the masses of its ends
+
+
+class IntegerLikelihood:
+    """P(x | parameters) of rows of codes [n, values] given parameters [n, P, values]."""
+
+    n_parameters: int
+
+    def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
+        """Push rows of codes; sizes are numbers of rows."""
+        raise NotImplementedError
+
+    def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the rows of codes that were pushed with the same parameters."""
+        raise NotImplementedError
+
+    def n_bits(self, parameters: Floats, codes: Indices) -> Floats:
+        """Return what coding each row takes, in bits: [n]."""
+        raise NotImplementedError
+
+    def can_code(self, codes: Indices) -> NDArray[np.bool_]:
+        """Return which rows [n] have no other values than those that have a code."""
+        raise NotImplementedError
+
+
+@dataclass(eq=False)
+class Bernoulli(IntegerLikelihood):
+    """P(x = top) = σ(l/32), else 0.
+
+    Parameters
+    ----------
+    top : int
+        The code that means 1.
+    """
+
+    top: int
+    n_parameters = 1
+
+    def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
+        """Push rows of codes; sizes are numbers of rows."""
+        stacks.push(codes.ravel() // self.top, self._frequencies(parameters), _values(sizes, codes.shape[1]))
+
+    def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the rows of codes that were pushed with the same parameters."""
+        n_values = parameters.shape[2]
+        found = stacks.pop(self._frequencies(parameters), _values(sizes, n_values))
+        return self.top * found.reshape(-1, n_values)
+
+    def n_bits(self, parameters: Floats, codes: Indices) -> Floats:
+        """Return what coding each row takes, in bits: [n]."""
+        chosen = np.take_along_axis(self._frequencies(parameters), codes.reshape(-1, 1) // self.top, 1)
+        return (PRECISION - np.log2(chosen)).reshape(codes.shape).sum(1)
+
+    def can_code(self, codes: Indices) -> NDArray[np.bool_]:
+        """Return which rows [n] have no other values than 0 and top."""
+        return ((codes == 0) | (codes == self.top)).all(1)
+
+    def _frequencies(self, parameters: Floats) -> Floats:
+        table = tables.chances()
+        place = np.clip(parameters[:, 0].ravel() + len(table) // 2, 0, len(table) - 1)
+        one = table[place.astype(np.intp)]
+        return np.stack([(1 << PRECISION) - one, one], 1)
+
+
+@dataclass(eq=False)
+class Levels(IntegerLikelihood):
+    """Mixtures of logistics cut into levels, whose first and last may have mass of their own.
+
+    Parameters
+    ----------
+    n_levels, n_components : int
+    ends : bool
+    inverse : ndarray of int
+        By log-scale, in steps of 1/32 from `lowest` on: see `entropy.Located`.
+    lowest : int
+    """
+
+    n_levels: int
+    n_components: int
+    ends: bool
+    inverse: Array
+    lowest: int
+
+    @property
+    def n_parameters(self) -> int:  # type: ignore[override]
+        """Locations in sixteenths of a level, log-scales; logits where there are several; logits of the ends."""
+        m = self.n_components
+        return (3 * m if m > 1 else 2) + 3 * self.ends
+
+    def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
+        """Push rows of codes; sizes are numbers of rows."""
+        x, values = codes.ravel(), _values(sizes, codes.shape[1])
+        sites = self._sites(parameters)
+        if not self.ends:
+            push(stacks, sites, x, values)
+            return
+        between = (x > 0) & (x < self.n_levels - 1)
+        inner = _Inner(sites.take(between))
+        push(stacks, inner, x[between] - 1, _counts(between, values))
+        push(stacks, self._kinds(parameters, sites), np.where(between, 1, 2 * (x > 0)), values)
+
+    def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the rows of codes that were pushed with the same parameters."""
+        values = _values(sizes, parameters.shape[2])
+        sites = self._sites(parameters)
+        if not self.ends:
+            return pop(stacks, sites, values).reshape(-1, parameters.shape[2])
+        kinds = pop(stacks, self._kinds(parameters, sites), values)
+        x, between = np.where(kinds > 1, self.n_levels - 1, 0), kinds == 1
+        x[between] = 1 + pop(stacks, _Inner(sites.take(between)), _counts(between, values))
+        return x.reshape(-1, parameters.shape[2])
+
+    def n_bits(self, parameters: Floats, codes: Indices) -> Floats:
+        """Return what coding each row takes, in bits: [n]."""
+        x, sites = codes.ravel(), self._sites(parameters)
+        if not self.ends:
+            return n_bits(sites, x).reshape(codes.shape).sum(1)
+        between = (x > 0) & (x < self.n_levels - 1)
+        bits = n_bits(self._kinds(parameters, sites), np.where(between, 1, 2 * (x > 0)))
+        bits[between] += n_bits(_Inner(sites.take(between)), x[between] - 1)
+        return bits.reshape(codes.shape).sum(1)
+
+    def can_code(self, codes: Indices) -> NDArray[np.bool_]:
+        """Return which rows [n] have levels only."""
+        known: NDArray[np.bool_] = np.all((codes >= 0) & (codes < self.n_levels), axis=1)
+        return known
+
+    def _sites(self, parameters: Floats) -> Located:
+        m = self.n_components
+        p = parameters.transpose(1, 0, 2).reshape(self.n_parameters, -1)  # [P, n · values]
+        place = np.clip(p[m : 2 * m] - self.lowest, 0, len(self.inverse) - 1).astype(np.intp)
+        weight = shares(p[2 * m : 3 * m]) if m > 1 else None
+        return Located(tables.logistic_cdf(), p[:m], self.inverse.astype(np.float64)[place], weight, self.n_levels)
+
+    def _kinds(self, parameters: Floats, sites: Located) -> Weighted:
+        """Return the distribution of first level, those between, last level; each end has its part of the mixture."""
+        logits = parameters[:, -3:].transpose(1, 0, 2).reshape(3, -1)
+        low, middle, high = np.floor(relative_weights(logits) / 4)
+        edges = np.array([[1.0], [self.n_levels - 1.0], [self.n_levels]]) + np.zeros(len(low))
+        first, last, whole = np.floor(sites.below(edges) * 2.0 ** (END_BITS - sites.mass_bits))
+        one = 1 << END_BITS
+        return Weighted(
+            np.stack([low * one + middle * first, middle * (last - first), high * one + middle * (whole - last)])
+        )
+
+
+class _Inner:
+    """Sites without their first and last cell."""
+
+    def __init__(self, sites: Located) -> None:
+        self.sites, self.n_cells = sites, sites.n_cells - 2
+        self.first = sites.below(np.ones(sites.loc.shape[1]))
+
+    def below(self, index: Floats) -> Floats:
+        """Return the mass below indices [..., n]."""
+        return self.sites.below(index + 1) - self.first
+
+    def take(self, chosen: Any) -> Sites:
+        """Return the same of chosen sites."""
+        return _Inner(self.sites.take(chosen))
+
+
+def _values(sizes: Sequence[int], n_values: int) -> list[int]:
+    return [size * n_values for size in sizes]
+
+
+def _counts(chosen: NDArray[np.bool_], sizes: Sequence[int]) -> list[int]:
+    """Return how many of each stack's sites are chosen."""
+    ends = np.cumsum([0, *sizes])
+    sums = np.concatenate([[0], np.cumsum(chosen)])
+    return [int(n) for n in np.diff(sums[ends])]
