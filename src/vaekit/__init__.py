@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vaekit.data.schema import Schema
     from vaekit.errors import (
+        CodecError,
         DataError,
         MissingExtraError,
         ModelFileError,
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
     )
     from vaekit.estimators.load import load
     from vaekit.estimators.vae import VAE, Autoencoder
+    from vaekit.tasks.compress import decompress
 
 # Bound at first use, so that `vaekit --help` need not import torch.
 _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
     "load": "vaekit.estimators.load",
+    "decompress": "vaekit.tasks.compress",
     "Schema": "vaekit.data.schema",
     "VaekitError": "vaekit.errors",
     "ParameterError": "vaekit.errors",
+    "CodecError": "vaekit.errors",
     "DataError": "vaekit.errors",
     "SourceError": "vaekit.errors",
     "OutputError": "vaekit.errors",
@@ -46,6 +50,7 @@ _HOMES = {
 __all__ = [
     "VAE",
     "Autoencoder",
+    "CodecError",
     "DataError",
     "MissingExtraError",
     "ModelFileError",
@@ -55,6 +60,7 @@ __all__ = [
     "SourceError",
     "TrainingError",
     "VaekitError",
+    "decompress",
     "load",
 ]
 

@@ -13,18 +13,25 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from vaekit.cli.compress import compress
+from vaekit.cli.decompress import decompress
 from vaekit.cli.demo import demo
 from vaekit.cli.embed import embed
 from vaekit.cli.evaluate import evaluate
 from vaekit.cli.fit import fit
 from vaekit.cli.info import info
 from vaekit.cli.interpolate import interpolate
+from vaekit.cli.list import list
 from vaekit.cli.reconstruct import reconstruct
 from vaekit.cli.sample import sample
 from vaekit.cli.score import score
+from vaekit.cli.test import test
 from vaekit.errors import ParameterError, VaekitError
 
-VERBS = (fit, embed, reconstruct, sample, interpolate, score, evaluate, info, demo)
+VERBS = (
+    *(fit, embed, reconstruct, sample, interpolate, score, evaluate),
+    *(compress, decompress, list, test, info, demo),
+)
 
 app = typer.Typer(
     name="vaekit",

@@ -19,6 +19,10 @@ STEPS = (
     "interpolate {0}/digits.vae builtin:digits --between 0 1 --steps 10 -o {0}/between.png",
     "score {0}/digits.vae builtin:digits -o {0}/scores.csv",
     "evaluate {0}/digits.vae builtin:digits",
+    "compress {0}/digits.vae builtin:digits -o {0}/digits.vaez --compare",
+    "list {0}/digits.vaez",
+    "test {0}/digits.vaez --model {0}/digits.vae",
+    "decompress {0}/digits.vaez --model {0}/digits.vae -o {0}/digits.npy",
 )
 
 

@@ -40,9 +40,17 @@ def text_of(header: dict[str, Any]) -> str:
         f"training   {len(record['history'])} epochs in {record['seconds']:.1f} s: {record['reason']}",
         f"seed       {settings['seed']}",
         f"held out   {metrics['valid_elbo_nats']:.2f} nats a row",
+        f"compresses {_compression(record.get('compression', {}))}",
         "",
         str(Schema.from_json(header["schema"])),
         "",
         *[str(Finding(**finding)) for finding in record["diagnosis"]],
     ]
     return "\n".join(lines)
+
+
+def _compression(told: dict[str, Any]) -> str:
+    """Return what compressing with the model takes, in words."""
+    if "bits_per_dim" not in told:
+        return f"by zstd alone: {told.get('why_not', 'it was fitted before there was an integer form')}"
+    return f"to {told['bits_per_dim']:.4g} bits a value ({told['float_bits_per_dim']:.4g} in real numbers)"

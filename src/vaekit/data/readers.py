@@ -377,12 +377,24 @@ def _frame(reader: Callable[..., pl.DataFrame], source: Source, **options: Any) 
 # Pictures
 
 
+def picture_names(source: str | os.PathLike[str], rows: str | None = None) -> list[str] | None:
+    """Return the names of a folder's pictures in the order they are read, relative to it; None of any other source."""
+    if not os.path.isdir(source):
+        return None
+    names = [path.relative_to(source).as_posix() for path in _pictures_in(os.fspath(source))]
+    return names[_parse_rows(rows) or slice(None)]
+
+
 def _read_folder(folder: str) -> NDArray[np.uint8]:
+    return _stack({str(path): path for path in _pictures_in(folder)})
+
+
+def _pictures_in(folder: str) -> list[Path]:
     paths = sorted(path for path in Path(folder).rglob("*") if _is_picture(path.relative_to(folder)))
     if not paths:
         suffixes = ", ".join(PICTURE_SUFFIXES)
         raise SourceError(f"{folder} is a folder without pictures ({suffixes}); name another source.")
-    return _stack({str(path): path for path in paths})
+    return paths
 
 
 def _is_picture(path: Path) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -202,6 +202,32 @@ def _write_folder(output: Output) -> None:
     for i, picture in enumerate(pictures):
         with _atomic_file(Path(output.target, f"{i:0{width}}.png")) as file:
             _save_picture(picture, file)
+
+
+def write_pictures(pictures: NDArray[Any], folder: PathLike, names: Sequence[str]) -> None:
+    """Write pictures of 8 bits into a folder under their names, as PNG whatever suffix these have.
+
+    Parameters
+    ----------
+    pictures : ndarray of uint8 of shape (n, H, W) or (n, H, W, channels)
+    folder : path
+        Is made where it is not there.
+    names : sequence of str
+        With "/" between folders; one that leads out of the folder is refused.
+
+    Raises
+    ------
+    OutputError
+        When a name leads elsewhere, or a file cannot be written.
+    """
+    with output_errors(os.fspath(folder)):
+        for picture, name in zip(pictures, names, strict=True):
+            path = PurePosixPath(name).with_suffix(".png")
+            if path.is_absolute() or ".." in path.parts:
+                raise OutputError(f"The name {name} leads out of {folder}. Take another copy of the archive.")
+            Path(folder, path.parent).mkdir(parents=True, exist_ok=True)
+            with _atomic_file(Path(folder, path)) as file:
+                _save_picture(picture, file)
 
 
 @contextmanager

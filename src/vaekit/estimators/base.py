@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from vaekit.codec import archive
 from vaekit.data.frames import frame_of
 from vaekit.data.readers import read
 from vaekit.distributions.likelihoods import LIKELIHOODS
@@ -28,6 +29,7 @@ from vaekit.networks.mlp import ACTIVATIONS
 from vaekit.objectives import OBJECTIVES
 from vaekit.priors import PRIORS
 from vaekit.storage.model_file import save_model
+from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.fit import Options, fit
@@ -226,6 +228,27 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
         return evaluate(self._fitted(), _loaded(X), _loaded(labels), importance_samples)
+
+    def compress(self, X: Any, *, embed_model: bool = False) -> bytes:  # noqa: N803
+        """Return X as an archive that gives the very same data back; rows that the model does not fit go by zstd.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+        embed_model : bool, default=False
+            Whether the archive holds the model it needs, so that `vaekit.decompress` reads it without this one.
+        """
+        return compress(self._fitted(), _loaded(X), embed_model=embed_model)
+
+    def decompress(self, blob: bytes) -> Any:
+        """Return the data of an archive that was made with this model, bit for bit.
+
+        Raises
+        ------
+        CodecError
+            When the archive is damaged, or was made with another model.
+        """
+        return archive.decompress(blob, self._fitted().integer_model)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model file and return its path."""

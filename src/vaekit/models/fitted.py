@@ -24,13 +24,16 @@ class Fitted:
     schema : Schema
     architecture : Architecture
     record : dict
-        Plain JSON values: settings, history, metrics, diagnosis, calibration.
+        Plain JSON values: settings, history, metrics, diagnosis, calibration, compression.
+    integer_model : bytes or None
+        The model in whole numbers, which archives are made and read with; None where it has no such form.
     """
 
     model: LatentModel
     schema: Schema
     architecture: Architecture
     record: dict[str, Any] = field(default_factory=dict)
+    integer_model: bytes | None = None
 
     @property
     def calibration(self) -> NDArray[np.float64]:

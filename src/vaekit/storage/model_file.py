@@ -1,8 +1,8 @@
 """The model file, NAME.vae: weights, schema, architecture and record of training in one safetensors file.
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
-(those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. Files of a newer format are
-refused by its number.
+(those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
+stand as a tensor among the weights. Files of a newer format are refused by its number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
 from vaekit.models.fitted import Fitted
-from vaekit.storage.header import FORMAT, check_format
+from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 
@@ -40,6 +40,8 @@ def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
         "record": fitted.record,
         "weights_sha256": weights_digest(tensors),
     }
+    if fitted.integer_model is not None:
+        tensors = tensors | {INTEGER_MODEL: torch.frombuffer(bytearray(fitted.integer_model), dtype=torch.uint8)}
     write_tensors(path, tensors, header)
 
 
@@ -70,8 +72,10 @@ def load_model(
     model = build(architecture, schema, encoder, decoder)
     if len(header["units"]) < architecture.latent_dim:
         model.keep_units(torch.tensor(header["units"]))
+    integer_model = tensors.pop(INTEGER_MODEL, None)
     _load_weights(model, tensors, path)
-    return Fitted(model.eval(), schema, architecture, header["record"])
+    held = None if integer_model is None else integer_model.numpy().tobytes()
+    return Fitted(model.eval(), schema, architecture, header["record"], held)
 
 
 def weights_digest(tensors: dict[str, Tensor]) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vaekit.codec.export import best_export
+from vaekit.codec.model_bytes import to_bytes
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Array
 from vaekit.data.readers import read
@@ -319,6 +321,7 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
+        compression = add_integer_model(fitted, held_out)
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record |= {
         "settings": asdict(settings),
@@ -328,7 +331,22 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         "metrics": metrics,
         "diagnosis": [asdict(f) for f in findings],
         "calibration": np.sort(calibration).tolist(),
+        "compression": compression,
     }
+
+
+def add_integer_model(fitted: Fitted, held_out: Tensor) -> dict[str, Any]:
+    """Give a fitted model its form in whole numbers, where it has one; return what it costs, or why it has none."""
+    model = fitted.model
+    device = model.device
+    try:
+        found = best_export(model.cpu(), fitted.schema, held_out.cpu())
+    except NotImplementedError as error:
+        return {"why_not": str(error)}
+    finally:
+        model.to(device)
+    fitted.integer_model = to_bytes(found)
+    return found.facts
 
 
 def measure(model: LatentModel, train: Tensor, held_out: Tensor, seed: int) -> dict[str, Any]:

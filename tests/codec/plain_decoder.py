@@ -1,0 +1,512 @@
+"""A second decoder of archives, written from docs/format.md alone, in Python's whole numbers: slow, and nothing else.
+
+A tensor is a pair of its shape and a flat list.
+"""
+
+import hashlib
+import json
+import lzma
+import math
+import struct
+import zlib
+from itertools import product
+
+import zstandard
+
+# -- container ---------------------------------------------------------------------------------------------------------
+
+
+def read(data):
+    """Return header, integer model and blocks (method, items, digest, payload) of an archive."""
+    magic, major, _, length = struct.unpack_from("<8sBBI", data)
+    assert magic == b"\x89VAZ\r\n\x1a\n"
+    assert major == 1
+    header = json.loads(data[14 : 14 + length])
+    stop = 14 + length + header["model_bytes"]
+    assert checksum(data, stop) == zlib.crc32(data[:stop])
+    assert data[-8:] == b"\x1a\nZAVEND"
+    (at,) = struct.unpack_from("<Q", data, len(data) - 16)
+    mark, length = struct.unpack_from("<2sI", data, at)
+    assert mark == b"VI"
+    assert checksum(data, at + 6 + length) == zlib.crc32(data[at : at + 6 + length])
+    index = json.loads(zstandard.ZstdDecompressor().decompress(data[at + 6 : at + 6 + length]))
+    blocks = [read_block(data, at, n_items) for at, n_items in index["blocks"]]
+    packed = data[stop - header["model_bytes"] : stop]
+    return header, lzma.decompress(packed) if packed else None, blocks
+
+
+def read_block(data, at, n_items):
+    mark, method, _, items, length, digest = struct.unpack_from("<2sBBII8s", data, at)
+    assert (mark, items) == (b"VB", n_items)
+    assert checksum(data, at + 20 + length) == zlib.crc32(data[at : at + 20 + length])
+    return method, items, digest, data[at + 20 : at + 20 + length]
+
+
+def checksum(data, at):
+    return struct.unpack_from("<I", data, at)[0]
+
+
+# -- stack -------------------------------------------------------------------------------------------------------------
+
+
+class Stack:
+    def __init__(self, words):
+        self.words, self.head = list(words), 0
+        self.refill()
+
+    def refill(self):
+        while self.head < 1 << 32 and self.words:
+            self.head = self.head << 32 | self.words.pop()
+
+    def push(self, k, f):
+        if self.head >> 40 >= f[k]:
+            self.words.append(self.head % 2**32)
+            self.head >>= 32
+        self.head = (self.head // f[k] << 24) + self.head % f[k] + sum(f[:k])
+
+    def pop(self, f):
+        q = self.head % 2**24
+        k = next(k for k in range(len(f)) if q < sum(f[: k + 1]))
+        self.head = (self.head >> 24) * f[k] + q - sum(f[:k])
+        self.refill()
+        return k
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+EXP_32 = 329812979126047300897653247035862915816
+EXP_128 = 337634268532609249517744113622081347951
+EXP_512 = 339618401537809365075354109784799900813
+EXP_SQUARE = 340281068849199706686796915841848278311
+EXP_EIGHTH_SQUARE = 340282204661700319870089970029119685700
+
+
+def powers(ratio, n):
+    found = [1 << 128]
+    for _ in range(n):
+        found.append(found[-1] * ratio >> 128)
+    return found
+
+
+def sigmoid(ratio, n, bits):
+    below = [(p << bits) // ((1 << 128) + p) for p in powers(ratio, n)]
+    return below[:0:-1] + [(1 << bits) - b for b in below]
+
+
+def normal():
+    density, sums = EXP_EIGHTH_SQUARE, [0]
+    for ratio in powers(EXP_SQUARE, 4096)[1:]:
+        sums.append(sums[-1] + density)
+        density = density * ratio >> 128
+    rise = [(s << 23) // sums[-1] for s in sums]
+    return [(1 << 23) - r for r in rise[:0:-1]] + [(1 << 23) + r for r in rise]
+
+
+WEIGHTS = [p >> 108 for p in powers(EXP_32, 448)]
+GATES = sigmoid(EXP_128, 1280, 12)
+ELU = [(p >> 116) - 4096 for p in powers(EXP_128, 1280)]
+CHANCES = sigmoid(EXP_32, 512, 24)
+LOGISTIC = [0, *sigmoid(EXP_512, 8192, 24)[1:-1], 1 << 24]
+NORMAL = normal()
+
+
+def clip(x, low, high):
+    return min(max(x, low), high)
+
+
+def nearest(table, index):
+    return table[clip(index, 0, len(table) - 1)]
+
+
+def centre_of(table, index):
+    """Return the entry of a table whose middle has the index 0."""
+    return nearest(table, index + len(table) // 2)
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def rounded(total, shift):
+    return (total + (1 << shift >> 1)) >> shift
+
+
+FUNCTIONS = {
+    "relu": lambda h: 32 * max(h, 0),
+    "tanh": lambda h: 2 * centre_of(GATES, 2 * h) - 4096,
+    "silu": lambda h: h * centre_of(GATES, h) >> 7,
+    "elu": lambda h: 32 * h if h > 0 else nearest(ELU, -h),
+}
+
+
+def run(steps, shape, h):
+    """Return the shape and the numbers of what steps make of numbers h."""
+    for step in steps:
+        shape, h = OPERATIONS[step["is"]](step, shape, h)
+    return shape, h
+
+
+def values(steps, h):
+    return run(steps, (len(h),), h)[1]
+
+
+def multiply(step, shape, h):
+    (out, *inner), w = step["weight"]
+    shape, totals = matrix(out, w, h) if len(inner) == 1 else convolved(step, shape, h)
+    size = len(totals) // out
+    bias = step["bias"][1] if len(step["bias"][0]) == 3 else [b for b in step["bias"][1] for _ in range(size)]
+    scales = [pair for pair in zip(step["multiplier"][1], step["shift"][1], strict=True) for _ in range(size)]
+    made = [rounded((t + b) * m, s) for t, b, (m, s) in zip(totals, bias, scales, strict=True)]
+    return shape, [clip(y, step["low"], step["high"]) for y in made]
+
+
+def matrix(out, w, h):
+    rows = (w[o * len(h) : (o + 1) * len(h)] for o in range(out))
+    return (out,), [sum(a * b for a, b in zip(row, h, strict=True)) for row in rows]
+
+
+def convolved(step, shape, h):
+    (out, channels, kernel, _), w = step["weight"]
+    (_, height, width), p, stride = shape, step["padding"], step["stride"]
+    sides = [(side + 2 * p - kernel) // stride + 1 for side in (height, width)]
+    totals = []
+    for o, i, j in product(range(out), *map(range, sides)):
+        total = 0
+        for c, k, m in product(range(channels), range(kernel), range(kernel)):
+            y, x = i * stride + k - p, j * stride + m - p
+            if 0 <= y < height and 0 <= x < width:
+                total += w[((o * channels + c) * kernel + k) * kernel + m] * h[(c * height + y) * width + x]
+        totals.append(total)
+    return (out, *sides), totals
+
+
+def gate(step, shape, h):
+    n, high = len(h) // 2, step["high"]
+    pairs = zip(h[:n], h[n:], strict=True)
+    made = [clip(rounded(a * centre_of(GATES, g), step["shift"] + 12), -high, high) for a, g in pairs]
+    return (shape[0] // 2, *shape[1:]), made
+
+
+def activate(step, shape, h):
+    f, high = FUNCTIONS[step["function"]], step["high"]
+    return shape, [clip(rounded(f(x) * step["multiplier"], step["shift"]), -high, high) for x in h]
+
+
+def add_input(step, shape, h):
+    high, (_, made) = step["high"], run(step["steps"], shape, h)
+    kept = [clip(rounded(x * step["multiplier"], step["shift"]), -high, high) for x in h]
+    return shape, [clip(x + y, -high, high) for x, y in zip(kept, made, strict=True)]
+
+
+def reshape(step, shape, h):
+    known = math.prod(n for n in step["shape"] if n > 0)
+    return tuple(n if n > 0 else len(h) // known for n in step["shape"]), h
+
+
+def interleave(step, shape, h):
+    four, height, width = shape
+    c, sides = four // 4, (step["height"], step["width"])
+    places = product(range(c), *map(range, sides))
+    made = [h[((2 * (i % 2) + j % 2) * c + o) * height * width + i // 2 * width + j // 2] for o, i, j in places]
+    return (c, *sides), made
+
+
+OPERATIONS = {
+    "Product": multiply,
+    "Gate": gate,
+    "Activate": activate,
+    "Residual": add_input,
+    "Reshape": reshape,
+    "Interleave": interleave,
+}
+
+
+# -- the integer model -------------------------------------------------------------------------------------------------
+
+
+def model_of(data):
+    """Return the model's objects as dictionaries, its arrays as tensors, and the known answer."""
+    (length,) = struct.unpack_from("<I", data)
+    plain, place = json.loads(data[4 : 4 + length]), [4 + length]
+
+    def made(x):
+        if isinstance(x, list):
+            return [made(v) for v in x]
+        if isinstance(x, dict) and "array" in x:
+            dtype, shape = x["array"]
+            form = f"<{math.prod(shape)}{ {'int8': 'b', 'int16': 'h', 'int32': 'i', 'int64': 'q'}[dtype] }"
+            found = struct.unpack_from(form, data, place[0])
+            place[0] += struct.calcsize(form)
+            return tuple(shape), list(found)
+        return {k: made(x[k]) for k in sorted(x)} if isinstance(x, dict) and "is" in x else x
+
+    model = made(plain["model"])
+    assert place[0] == len(data)
+    return model, plain["known_answer"]
+
+
+# -- sites: the mass below an index, and the number of cells -----------------------------------------------------------
+
+
+def located(table, components, n_cells):
+    """Return the site of components (location, inverse scale, weight) of a table."""
+
+    def below(k):
+        if k <= 0:
+            return 0
+        if k >= n_cells:
+            return sum(u for _, _, u in components) << 24
+        return sum(u * centre_of(table, ((16 * k - place) * v + (1 << 15)) >> 16) for place, v, u in components)
+
+    return below, n_cells
+
+
+def relative(logits):
+    return [WEIGHTS[min(max(logits) - x, 448)] for x in logits]
+
+
+def shares(logits):
+    weights = relative(logits)
+    return [4096 * w // sum(weights) for w in weights]
+
+
+class Walk:
+    """The way from all cells of a site to one."""
+
+    def __init__(self, site):
+        self.below, self.n = site
+        self.low, self.width = 0, 1
+        while 4 * self.width < self.n:
+            self.width *= 4
+        self.ends = self.below(0), self.below(self.n)
+
+    def frequencies(self):
+        inner = [self.below(min(self.low + i * self.width, self.n)) for i in (1, 2, 3)]
+        a, z = self.ends
+        self.masses = [a, *inner, z]
+        bounds = [0, *((m - a) * 65532 // max(z - a, 1) + i for i, m in enumerate(inner, 1)), 65536]
+        return [256 * (high - low) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def down(self, k):
+        self.ends = self.masses[k], self.masses[k + 1]
+        self.low += k * self.width
+        self.width //= 4
+
+
+def pop(stack, sites):
+    walks = [Walk(site) for site in sites]
+    while walks and walks[0].width:
+        for walk in walks:
+            walk.down(stack.pop(walk.frequencies()))
+    return [walk.low for walk in walks]
+
+
+def push(stack, sites, cells):
+    walks, digits = [Walk(site) for site in sites], []
+    while walks and walks[0].width:
+        for walk, cell in zip(walks, cells, strict=True):
+            frequencies, k = walk.frequencies(), (cell - walk.low) // walk.width
+            digits.append((k, frequencies))
+            walk.down(k)
+    for k, frequencies in reversed(digits):
+        stack.push(k, frequencies)
+
+
+# -- densities ---------------------------------------------------------------------------------------------------------
+
+
+def centred(cells, n_cells):
+    return [2 * c + 1 - n_cells for c in cells]
+
+
+def inverse_scale(normals, log_scale):
+    return nearest(normals["inverse"][1], log_scale - normals["lowest"])
+
+
+def layer_sites(layers, i, features, above):
+    made = values(layers["networks"][i], features + centred(above, layers["n_cells"]))
+    d = len(made) // 2
+    scales = [inverse_scale(layers["normals"], y) for y in made[d:]]
+    return [located(NORMAL, [(x, v, 1)], layers["n_cells"]) for x, v in zip(made[:d], scales, strict=True)]
+
+
+def pop_prior(prior, stack, n_rows):
+    return PRIORS[prior["is"]](prior, stack, n_rows)
+
+
+def pop_fixed(prior, stack, n_rows):
+    pairs = zip(prior["loc"][1], prior["inverse"][1], strict=True)
+    sites = [located(NORMAL, [(x, v, 1)], prior["n_cells"]) for x, v in pairs]
+    return split(pop(stack, sites * n_rows), len(sites))
+
+
+def pop_autoregressive(prior, stack, n_rows):
+    d, rows = prior["hidden"]["weight"][0][1], [[] for _ in range(n_rows)]
+    for j in range(d):
+        sites = [autoregressive_site(prior, z, j, d) for z in rows]
+        for z, cell in zip(rows, pop(stack, sites), strict=True):
+            z.append(cell)
+    return rows
+
+
+def autoregressive_site(prior, z, j, d):
+    known = centred(z + [0] * (d - len(z)), prior["n_cells"])
+    made = values([prior["hidden"], prior["gate"], prior["out"]], known)
+    logits, places, scales = split(made[j::d], prior["n_components"])
+    inverse = [inverse_scale(prior["normals"], y) for y in scales]
+    return located(NORMAL, list(zip(places, inverse, shares(logits), strict=True)), prior["n_cells"])
+
+
+def pop_top_down(prior, stack, n_rows):
+    rows = pop_prior(prior["top"], stack, n_rows)
+    for i, d in enumerate(prior["below"]["sizes"]):
+        found = pop(stack, [site for z in rows for site in layer_sites(prior["below"], i, [], z)])
+        rows = [z + more for z, more in zip(rows, split(found, d), strict=True)]
+    return rows
+
+
+PRIORS = {"FixedPrior": pop_fixed, "AutoregressivePrior": pop_autoregressive, "TopDownPrior": pop_top_down}
+
+
+def push_posterior(posterior, stack, rows, codes):
+    layers, ends = posterior["layers"], [0]
+    for d in posterior["layers"]["sizes"]:
+        ends.append(ends[-1] + d)
+    features = [features_of(posterior, row) for row in rows]
+    for i in reversed(range(len(layers["sizes"]))):
+        pairs = list(zip(features, codes, strict=True))
+        sites = [site for h, z in pairs for site in layer_sites(layers, i, h[i], z[: ends[i]])]
+        push(stack, sites, [cell for z in codes for cell in z[ends[i] : ends[i + 1]]])
+
+
+def features_of(posterior, row):
+    """Return the features of each layer, the top one's first."""
+    found = [values(posterior["encoder"], row)]
+    for steps in posterior["climbs"]:
+        found.append(values(steps, found[-1]))
+    return found[::-1]
+
+
+def pop_rows(likelihood, stack, parameters):
+    """Return rows of codes, given for each the list of its values' parameters."""
+    n_values, flat = len(parameters[0]), [p for row in parameters for p in row]
+    found = (pop_bernoulli if likelihood["is"] == "Bernoulli" else pop_levels)(likelihood, stack, flat)
+    return split(found, n_values)
+
+
+def pop_bernoulli(likelihood, stack, parameters):
+    chances = [centre_of(CHANCES, logit) for (logit,) in parameters]
+    return [likelihood["top"] * stack.pop([(1 << 24) - one, one]) for one in chances]
+
+
+def pop_levels(likelihood, stack, parameters):
+    sites = [level_site(likelihood, p) for p in parameters]
+    if not likelihood["ends"]:
+        return pop(stack, sites)
+    n = likelihood["n_levels"]
+    kinds = pop(stack, [kind_site(likelihood, p, below) for p, (below, _) in zip(parameters, sites, strict=True)])
+    inner = [inner_site(*site) for site, kind in zip(sites, kinds, strict=True) if kind == 1]
+    found = iter(pop(stack, inner))
+    return [1 + next(found) if kind == 1 else (n - 1 if kind > 1 else 0) for kind in kinds]
+
+
+def level_site(likelihood, p):
+    m = likelihood["n_components"]
+    weights = shares(p[2 * m : 3 * m]) if m > 1 else [1]
+    inverse = [inverse_scale(likelihood, y) for y in p[m : 2 * m]]
+    return located(LOGISTIC, list(zip(p[:m], inverse, weights, strict=True)), likelihood["n_levels"])
+
+
+def kind_site(likelihood, p, below):
+    low, middle, high = (w >> 2 for w in relative(p[-3:]))
+    n, shift = likelihood["n_levels"], 8 if likelihood["n_components"] == 1 else 20
+    first, last, whole = (below(k) >> shift for k in (1, n - 1, n))
+    masses = [(low << 16) + middle * first, middle * (last - first), (high << 16) + middle * (whole - last)]
+    return (lambda k: sum(masses[:k])), 3
+
+
+def inner_site(below, n):
+    return (lambda k: below(k + 1) - below(1)), n - 2
+
+
+# -- blocks ------------------------------------------------------------------------------------------------------------
+
+
+def split(flat, size):
+    return [flat[i : i + size] for i in range(0, len(flat), size)]
+
+
+def decode(model, payload, n_rows):
+    """Return the rows of codes of a block of method 2."""
+    (growth,) = struct.unpack_from("<H", payload)
+    stack = Stack(struct.unpack_from(f"<{(len(payload) - 2) // 4}I", payload, 2))
+    rows = []
+    for number, size in reversed(list(enumerate(batch_sizes(n_rows, growth)))):
+        codes = pop_prior(model["prior"], stack, size)
+        parameters = [parameters_of(model, z) for z in codes]
+        found = pop_rows(model["likelihood"], stack, parameters)
+        if number:
+            push_posterior(model["posterior"], stack, found, codes)
+        rows = found + rows
+    assert (stack.head, stack.words) == (0, [])
+    return rows
+
+
+def batch_sizes(n_rows, growth):
+    sizes, done = [], 0
+    while done < n_rows:
+        sizes.append(min(max(1, done * growth // 256), 256, n_rows - done))
+        done += sizes[-1]
+    return sizes
+
+
+def parameters_of(model, z):
+    """Return for each value of a row its parameters."""
+    made = values(model["decoder"], centred(z, model["n_cells"]))
+    return [made[v :: model["n_values"]] for v in range(model["n_values"])]
+
+
+# -- the known answer --------------------------------------------------------------------------------------------------
+
+
+def known_answer(model):
+    rows = question(model["n_values"], model["top"] + 1)
+    codes = question(n_units(model["prior"]), model["n_cells"])
+    told = told_by_layers(
+        model["posterior"]["layers"], [features_of(model["posterior"], row) for row in rows], codes, 0
+    )
+    told += [x for z in codes for x in values(model["decoder"], centred(z, model["n_cells"]))]
+    told += told_by_prior(model["prior"], codes)
+    return hashlib.sha256(struct.pack(f"<{len(told)}q", *told)).hexdigest()
+
+
+def question(width, n):
+    return split([(k * 0x9E3779B97F4A7C15 % 2**64 >> 32) % n for k in range(1, 4 * width + 1)], width)
+
+
+def n_units(prior):
+    if prior["is"] == "TopDownPrior":
+        return n_units(prior["top"]) + sum(prior["below"]["sizes"])
+    return len(prior["loc"][1]) if prior["is"] == "FixedPrior" else prior["hidden"]["weight"][0][1]
+
+
+def told_by_layers(layers, features, codes, start):
+    told = []
+    for i, d in enumerate(layers["sizes"]):
+        inputs = [h[i] + centred(z[:start], layers["n_cells"]) for h, z in zip(features, codes, strict=True)]
+        made = [values(layers["networks"][i], read) for read in inputs]
+        told += [x for row in made for x in row[:d]]
+        told += [inverse_scale(layers["normals"], y) for row in made for y in row[d:]]
+        start += d
+    return told
+
+
+def told_by_prior(prior, codes):
+    if prior["is"] == "AutoregressivePrior":
+        steps = [prior["hidden"], prior["gate"], prior["out"]]
+        return [x for z in codes for x in values(steps, centred(z, prior["n_cells"]))]
+    if prior["is"] == "FixedPrior":
+        return []
+    first, nothing = n_units(prior["top"]), [[[]] * len(prior["below"]["sizes"])] * len(codes)
+    return told_by_prior(prior["top"], [z[:first] for z in codes]) + told_by_layers(
+        prior["below"], nothing, codes, first
+    )
