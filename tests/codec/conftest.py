@@ -28,6 +28,8 @@ def colours() -> np.ndarray:
 SMALL = {"epochs": 3, "latent_dim": 3, "hidden": (16, 16), "prior": "normal"}
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "autoregressive": (digits, SMALL | {"prior": "autoregressive", "latent_dim": 4}),
+    "mixture prior": (digits, SMALL | {"prior": "mixture"}),
+    "vamp prior": (digits, SMALL | {"prior": "vamp"}),
     "bernoulli": (lambda: digits() > 7, SMALL),
     "mixture with ends, silu": (
         digits,

@@ -356,6 +356,43 @@ def autoregressive_site(prior, z, j, d):
     return located(NORMAL, list(zip(places, inverse, shares(logits), strict=True)), prior["n_cells"])
 
 
+def pop_mixture(prior, stack, n_rows):
+    rows = [Mixture(prior) for _ in range(n_rows)]
+    for _ in range(n_units(prior)):
+        for z, cell in zip(rows, pop(stack, [z.site() for z in rows]), strict=True):
+            z.meet(cell)
+    return [z.cells for z in rows]
+
+
+class Mixture:
+    """The way from no cell of a row to all: its cells, and each component's distances of them."""
+
+    def __init__(self, prior):
+        k, self.d = prior["loc"][0]
+        self.parts = [split(prior[name][1], self.d) for name in ("logits", "loc", "inverse")]
+        self.lower = split(split(prior["lower"][1] or [0] * (k * self.d**2), self.d), self.d)
+        self.n_cells, self.cells, self.far = prior["n_cells"], [], [[] for _ in range(k)]
+
+    def components(self):
+        """Return (location, inverse scale, weight) of each component of the next unit."""
+        j = len(self.cells)
+        logits, places, inverse = ([row[j] for row in part] for part in self.parts)
+        logits = [g - (sum(e * e for e in far) >> 14) for g, far in zip(logits, self.far, strict=True)]
+        moved = [
+            sum(a * e for a, e in zip(m[j], far, strict=False)) for m, far in zip(self.lower, self.far, strict=True)
+        ]
+        places = [place + rounded(m, 12) for place, m in zip(places, moved, strict=True)]
+        return list(zip(places, inverse, shares(logits), strict=True))
+
+    def site(self):
+        return located(NORMAL, self.components(), self.n_cells)
+
+    def meet(self, cell):
+        for far, (place, v, _) in zip(self.far, self.components(), strict=True):
+            far.append(clip(rounded((16 * cell + 8 - place) * v, 16), -8192, 8192))
+        self.cells.append(cell)
+
+
 def pop_top_down(prior, stack, n_rows):
     rows = pop_prior(prior["top"], stack, n_rows)
     for i, d in enumerate(prior["below"]["sizes"]):
@@ -364,7 +401,12 @@ def pop_top_down(prior, stack, n_rows):
     return rows
 
 
-PRIORS = {"FixedPrior": pop_fixed, "AutoregressivePrior": pop_autoregressive, "TopDownPrior": pop_top_down}
+PRIORS = {
+    "FixedPrior": pop_fixed,
+    "MixturePrior": pop_mixture,
+    "AutoregressivePrior": pop_autoregressive,
+    "TopDownPrior": pop_top_down,
+}
 
 
 def push_posterior(posterior, stack, rows, codes):
@@ -486,7 +528,7 @@ def question(width, n):
 def n_units(prior):
     if prior["is"] == "TopDownPrior":
         return n_units(prior["top"]) + sum(prior["below"]["sizes"])
-    return len(prior["loc"][1]) if prior["is"] == "FixedPrior" else prior["hidden"]["weight"][0][1]
+    return prior["hidden"]["weight"][0][1] if prior["is"] == "AutoregressivePrior" else prior["loc"][0][-1]
 
 
 def told_by_layers(layers, features, codes, start):
@@ -506,7 +548,19 @@ def told_by_prior(prior, codes):
         return [x for z in codes for x in values(steps, centred(z, prior["n_cells"]))]
     if prior["is"] == "FixedPrior":
         return []
+    if prior["is"] == "MixturePrior":
+        return told_by_mixtures([Mixture(prior) for _ in codes], codes)
     first, nothing = n_units(prior["top"]), [[[]] * len(prior["below"]["sizes"])] * len(codes)
     return told_by_prior(prior["top"], [z[:first] for z in codes]) + told_by_layers(
         prior["below"], nothing, codes, first
     )
+
+
+def told_by_mixtures(rows, codes):
+    told = []
+    for cells in zip(*codes, strict=True):
+        places, _, weights = zip(*(zip(*row.components(), strict=True) for row in rows), strict=True)
+        told += [row[k] for part in (places, weights) for k in range(len(part[0])) for row in part]
+        for row, cell in zip(rows, cells, strict=True):
+            row.meet(cell)
+    return told

@@ -16,16 +16,9 @@ from torch import Tensor, nn
 from vaekit.codec import entropy, tables
 from vaekit.codec.integer_network import Gate, Operation, Product, Reshape
 from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
-from vaekit.codec.model import (
-    AutoregressivePrior,
-    FixedPrior,
-    IntegerModel,
-    Layers,
-    Normals,
-    Posterior,
-    Prior,
-    TopDownPrior,
-)
+from vaekit.codec.model import IntegerModel, Posterior
+from vaekit.codec.normals import Layers, Normals
+from vaekit.codec.priors import AutoregressivePrior, FixedPrior, MixturePrior, Prior, TopDownPrior
 from vaekit.codec.quantise import NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
 from vaekit.data.schema import Schema
 from vaekit.distributions.chain import Chain
@@ -37,8 +30,10 @@ from vaekit.models.hierarchical import HierarchicalVAE
 from vaekit.models.inputs import BlockInputs
 from vaekit.models.vae import VAE
 from vaekit.priors.autoregressive import AutoregressivePrior as RealAutoregressivePrior
+from vaekit.priors.mixture import GaussianMixture
 from vaekit.priors.normal import StandardNormal
 from vaekit.priors.top_down import TopDownPrior as RealTopDownPrior
+from vaekit.priors.vamp import VampPrior
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -312,6 +307,31 @@ def _(prior: RealAutoregressivePrior, z: Tensor, grid: Grid, width: Width) -> Pr
     assert isinstance(gate, Gate)
     assert isinstance(last, Product)
     return AutoregressivePrior(first, gate, last, grid.normals(partial(bounded, low=-6, high=3)), m, grid.n_cells)
+
+
+@integer_prior.register
+def _(prior: GaussianMixture, z: Tensor, grid: Grid, width: Width) -> Prior:
+    used = prior.logits.isfinite()
+    log_weight = prior.logits.log_softmax(0)[used]
+    return mixture(log_weight, prior.locs[used], prior.scale_tril[used], grid)
+
+
+@integer_prior.register
+def _(prior: VampPrior, z: Tensor, grid: Grid, width: Width) -> Prior:
+    p = prior()
+    return mixture(p.log_weight, p.loc, torch.diag_embed(p.scale), grid)
+
+
+def mixture(log_weight: Tensor, loc: Tensor, factor: Tensor, grid: Grid) -> MixturePrior:
+    """Return Σ_k w_k N(z; m_k, L_k L_kᵀ) in whole numbers, of log w [K], m [K, d] and lower triangular L [K, d, d]."""
+    places, factors = ((t.double().numpy() / grid.width * PLACES) for t in (loc - torch.from_numpy(grid.low), factor))
+    scale = np.diagonal(factors, axis1=1, axis2=2)  # [K, d]
+    log_scale = factor.diagonal(dim1=1, dim2=2).log().double().numpy()
+    logits = log_weight.double().numpy()[:, None] - np.cumsum(log_scale, 1) + log_scale  # of the units before each
+    lower = np.rint(np.tril(factors, -1) * (1 << 12) / tables.CDF_STEPS).astype(np.int64)
+    inverse = np.rint(2.0**16 * tables.CDF_STEPS / scale).astype(np.int64)
+    rounded = (np.rint(LOG_STEPS * logits).astype(np.int64), np.rint(places).astype(np.int64))
+    return MixturePrior(*rounded, np.maximum(inverse, 1), lower if lower.any() else np.zeros(0, np.int64), grid.n_cells)
 
 
 @integer_prior.register

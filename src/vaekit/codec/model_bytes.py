@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.codec import integer_network as network
-from vaekit.codec import likelihoods, model
-from vaekit.codec.model import IntegerModel
+from vaekit.codec import likelihoods, normals, priors
+from vaekit.codec.model import IntegerModel, Posterior
 from vaekit.errors import CodecError
 
 Array = NDArray[Any]
@@ -28,8 +28,8 @@ KNOWN: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         *(network.Product, network.Gate, network.Activate, network.Residual, network.Reshape, network.Interleave),
-        *(model.Normals, model.Layers, model.Posterior, IntegerModel),
-        *(model.FixedPrior, model.AutoregressivePrior, model.TopDownPrior),
+        *(normals.Normals, normals.Layers, Posterior, IntegerModel),
+        *(priors.FixedPrior, priors.MixturePrior, priors.AutoregressivePrior, priors.TopDownPrior),
         *(likelihoods.Bernoulli, likelihoods.Levels),
     )
 }
