@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
 import vaekit
-from vaekit.codec import archive, container, model_bytes
+from vaekit.codec import archive, bits_back, container, entropy, model_bytes
 from vaekit.codec.container import Reader
 from vaekit.data.builtin import load
 from vaekit.errors import CodecError, DataError
@@ -45,6 +45,16 @@ def test_an_archive_is_as_long_as_the_model_says(digits_model):
     assert held.methods == {"vae": 2}
     elbo_bits = -digits_model.evaluate(rows)["elbo_nats"] / np.log(2) / 64
     assert 8 * held.n_bytes / rows.size < 1.03 * elbo_bits
+
+
+def test_batches_grow_no_faster_than_a_block_can_pay_for(digits_model):
+    model = model_bytes.from_bytes(digits_model.fitted_.integer_model)
+    rows = np.repeat(load("digits")[1:2].reshape(1, -1).astype(int), 500, axis=0)  # other rows than most
+    noise = np.random.default_rng(0).integers(1, 1 << 32, 10_000, np.uint32)
+    z = model.posterior.pop(entropy.Stacks([noise]), rows, [500])
+    joint = model.likelihood.n_bits(model.parameters(z), rows) + model.prior.n_bits(z)
+    (payload,) = bits_back.encode(model, [rows])
+    assert 32 * len(payload.words) < 1.01 * (joint - model.posterior.n_bits(rows, z)).sum()
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "<i8", ">i4", "f4", "f8", ">f8"])

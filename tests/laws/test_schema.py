@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from vaekit.data.fields import FIELDS
 from vaekit.data.schema import Schema
+from vaekit.errors import DataError
 
 RNG = np.random.default_rng(0)
 
@@ -398,3 +399,9 @@ def test_a_schema_survives_json(data):
     assert again.to_json() == schema.to_json()
     assert np.array_equal(again.encode(data), schema.encode(data), equal_nan=True)
     assert str(again) == str(schema)
+
+
+def test_grey_is_no_value_of_black_and_white():
+    schema = Schema.infer(255 * RNG.integers(0, 2, (20, 8, 8), dtype=np.uint8))
+    with pytest.raises(DataError, match="has value 128 in row 0"):
+        schema.encode(np.full((1, 8, 8), 128, np.uint8))

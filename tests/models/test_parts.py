@@ -144,6 +144,7 @@ def test_unknown_likelihoods_are_named_with_those_there_are():
         (RNG.integers(0, 256, (20, 8, 8), dtype=np.uint8).clip(90, 160) - 90, "discretized-logistic-ends"),
         (RNG.negative_binomial(0.3, 0.2, (40, 30)), "negative-binomial-library"),
         (RNG.random((20, 8, 8)) > 0.5, "bernoulli"),
+        (255 * RNG.integers(0, 2, (20, 8, 8), dtype=np.uint8), "bernoulli"),
         (RNG.random((20, 8, 8)), "continuous-bernoulli"),
         (RNG.normal(size=(20, 3)), "gaussian"),
     ],

@@ -29,7 +29,7 @@ Array = NDArray[Any]
 Tell = Callable[[float], None]
 
 ROWS_IN_BLOCK = 1000
-BLOCKS_AT_ONCE = 8
+BLOCKS_AT_ONCE = 4  # together they are as fast as more, in half the memory
 MOST_PAYLOAD = (1 << 32) - 1
 ZSTD_LEVEL = 19
 QUICK_LEVEL = 3

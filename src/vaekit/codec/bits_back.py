@@ -28,6 +28,9 @@ from vaekit.errors import CodecError
 Array = NDArray[Any]
 
 MOST_ROWS = 256  # in a batch
+SAMPLED_ROWS = 32  # of each block, for how fast its batches may grow
+SAFE_GROWTH = 0.9  # of the rows that a stack can pay for
+LEAST_GROWTH, MOST_GROWTH = 16, 65535  # below, networks on a row at a time are slower than the bits are worth
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Payload:
     ----------
     n_rows : int
     growth : int
-        How many rows a stack pays for with what one row has left on it, in 256ths.
+        How many rows the stack can pay for with what one row has left on it, in 256ths.
     words : ndarray of uint32
         What the stack held in the end.
     """
@@ -87,13 +90,27 @@ def encode(model: IntegerModel, blocks: Sequence[Array]) -> list[Payload]:
     Blocks side by side take hardly longer than one, for the arrays of a few rows are short.
     """
     stacks = Stacks([np.empty(0, np.uint32)] * len(blocks))
-    batches = [batch_sizes(len(block), model.growth) for block in blocks]
+    growths = _growths(model, blocks)
+    batches = [batch_sizes(len(block), growth) for block, growth in zip(blocks, growths, strict=True)]
     done = [0] * len(blocks)
     for i, sizes in enumerate(_rounds(batches)):
         rows = np.concatenate([block[d : d + n] for block, d, n in zip(blocks, done, sizes, strict=True)])
         _push_rows(model, stacks, rows, sizes, first=i == 0)
         done = [d + n for d, n in zip(done, sizes, strict=True)]
-    return [Payload(len(block), model.growth, words) for block, words in zip(blocks, stacks.words(), strict=True)]
+    return [Payload(sum(b), growth, words) for b, growth, words in zip(batches, growths, stacks.words(), strict=True)]
+
+
+def _growths(model: IntegerModel, blocks: Sequence[Array]) -> list[int]:
+    """Return how many rows, in 256ths, a row of each block leaves the bits for that their codes take off first."""
+    rows = np.concatenate([block[:SAMPLED_ROWS] for block in blocks])
+    z, codes = model.posterior.middle(rows), rows.reshape(len(rows), -1).astype(np.int64)
+    taken = model.posterior.n_bits(rows, z)
+    left = model.likelihood.n_bits(model.parameters(z), codes) + model.prior.n_bits(z) - taken
+    drawn = taken + z.shape[1] / (2 * np.log(2))  # a draw is not as likely as the middle
+    ends = np.cumsum([len(block[:SAMPLED_ROWS]) for block in blocks])[:-1]
+    pairs = zip(np.split(left, ends), np.split(drawn, ends), strict=True)
+    ratios = (256 * SAFE_GROWTH * float(a.sum() / b.sum()) for a, b in pairs)
+    return [int(np.clip(ratio, LEAST_GROWTH, MOST_GROWTH)) for ratio in ratios]
 
 
 def decode(model: IntegerModel, payloads: Sequence[Payload]) -> list[Array]:

@@ -80,11 +80,12 @@ class Sites(Protocol):
 
     n_cells: int
 
-    def below(self, index: Floats) -> Floats:
-        """Return the mass below indices [..., n], whole numbers that rise from 0 to at most 2^36."""
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells: whole numbers that do not fall."""
 
-    def take(self, chosen: Any) -> Sites:
-        """Return the same of chosen sites."""
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, [n] or one for all: at most 2^36."""
 
 
 def push(stacks: Stacks, sites: Sites, indices: Indices, sizes: Sequence[int]) -> None:
@@ -126,7 +127,8 @@ class _Walk:
         while self.width * RADIX < sites.n_cells:
             self.width *= RADIX
         self.low = np.zeros(n)
-        self.mass_low, self.mass_high = (sites.below(np.full(n, end)) for end in (0.0, float(sites.n_cells)))
+        self.overshoots = self.width * RADIX > sites.n_cells
+        self.mass_low, self.mass_high = np.zeros(n), np.zeros(n) + sites.whole
 
     def frequencies(self) -> Floats:
         """Return those of the digit that comes next, [n, RADIX], which sum to 2^24 and are never 0."""
@@ -135,7 +137,9 @@ class _Walk:
         self.inner = np.empty_like(index)  # [RADIX − 1, n]
         for i in range(0, len(self.low), SITES_AT_ONCE):
             part = slice(i, i + SITES_AT_ONCE)
-            self.inner[:, part] = self.sites.take(part).below(index[:, part])
+            self.inner[:, part] = self.sites.below(index[:, part], part)
+        if self.overshoots:
+            self.inner = np.where(index < self.sites.n_cells, self.inner, self.sites.whole)
         total = np.maximum(self.mass_high - self.mass_low, 1.0)
         room = float((1 << DIGIT_BITS) - RADIX)
         bounds = np.empty((RADIX + 1, len(self.low)))
@@ -171,17 +175,19 @@ class Located:
 
     def __init__(self, table: Floats, loc: Floats, inverse: Floats, weight: Floats | None, n_cells: int) -> None:
         self.table, self.loc, self.inverse, self.weight, self.n_cells = table, loc, inverse, weight, n_cells
+        # ((16 k − l) v + 2^15) / 2^16 + middle, of cell k: all dyadic fractions, and so exact
+        self._rise = inverse / (1 << 12)
+        self._start = len(table) // 2 + 0.5 - loc * inverse / (1 << 16)
 
-    def below(self, index: Floats) -> Floats:
-        """Return the mass below indices [..., n]."""
-        middle = len(self.table) // 2
-        place = (16 * index[..., None, :] - self.loc) * self.inverse  # [..., M, n]
-        step = np.floor((place + (1 << 15)) / (1 << 16)) + middle
-        np.clip(step, 0, len(self.table) - 1, out=step)
-        parts = self.table[step.astype(np.intp)]
-        mass = parts[..., 0, :] if self.weight is None else (parts * self.weight).sum(-2)
-        mass[index <= 0] = 0.0
-        return np.where(index >= self.n_cells, self.whole, mass)
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        step = index[..., None, :] * self._rise[:, part]  # [..., M, n]
+        step += self._start[:, part]
+        mass = self.table.take(step.astype(np.intp), mode="clip")  # what rounds upwards below 0 is clipped to it
+        if self.weight is None:
+            return mass[..., 0, :]
+        mass *= self.weight[:, part]
+        return mass.sum(-2)
 
     @property
     def whole(self) -> Any:
@@ -212,33 +218,15 @@ class Weighted:
         self.weight, self.n_cells = weight, len(weight)
         self.sums = np.concatenate([np.zeros((1, weight.shape[1])), np.cumsum(weight, axis=0)])
 
-    def below(self, index: Floats) -> Floats:
-        """Return the mass below indices [..., n]."""
-        return self.sums[index.astype(np.intp), np.arange(self.sums.shape[1])]
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n]."""
+        sums = self.sums[:, part]
+        return sums[index.astype(np.intp), np.arange(sums.shape[1])]
 
-    def take(self, chosen: Any) -> Weighted:
-        """Return the same of chosen sites."""
-        return Weighted(self.weight[:, chosen])
-
-
-class Uniform:
-    """Every index alike.
-
-    Parameters
-    ----------
-    n_cells : int
-    """
-
-    def __init__(self, n_cells: int) -> None:
-        self.n_cells = n_cells
-
-    def below(self, index: Floats) -> Floats:
-        """Return the mass below indices [..., n]."""
-        return index
-
-    def take(self, chosen: Any) -> Uniform:
-        """Return the same of chosen sites."""
-        return self
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, [n]."""
+        return self.sums[-1]
 
 
 def shares(logits: Floats) -> Floats:

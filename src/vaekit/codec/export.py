@@ -19,7 +19,7 @@ from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
 from vaekit.codec.model import IntegerModel, Posterior
 from vaekit.codec.normals import Layers, Normals
 from vaekit.codec.priors import AutoregressivePrior, FixedPrior, MixturePrior, Prior, TopDownPrior
-from vaekit.codec.quantise import NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
+from vaekit.codec.quantise import MIDDLE, NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
 from vaekit.data.schema import Schema
 from vaekit.distributions.chain import Chain
 from vaekit.distributions.likelihood import Likelihood, bounded
@@ -104,8 +104,6 @@ def inverse_scales(bounded_log_scale: Callable[[Tensor], Tensor], cell: float) -
 
 MOST_LOSS = 0.003  # of the bits, which a narrow model may cost; else its numbers are wide
 CALIBRATION_ROWS, MEASURED_ROWS = 1000, 300
-SAFE_GROWTH = 0.9  # of the rows that a stack can pay for
-MOST_GROWTH = 65535  # which two bytes hold, and more than any batch
 
 
 @torch.no_grad()
@@ -127,14 +125,13 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     _refuse_other_models(model)
     rows = model.observation.observe(rows[:CALIBRATION_ROWS])
     grid = Grid.around(*_statistics(model, rows))
-    for width in (NARROW, WIDE):
+    for width in (NARROW, MIDDLE, WIDE):
         found = export(model, rows, grid, width)
         cost = measured(model, found, rows[:MEASURED_ROWS], grid)
         if cost.bits <= cost.float_bits * (1 + MOST_LOSS):
             break
-    growth = int(np.clip(256 * SAFE_GROWTH * cost.bits / cost.taken_bits, 1, MOST_GROWTH))
     per_dim = {"bits_per_dim": cost.bits / found.n_values, "float_bits_per_dim": cost.float_bits / found.n_values}
-    return replace(found, growth=growth, schema=schema.to_json(), facts=per_dim)
+    return replace(found, schema=schema.to_json(), facts=per_dim)
 
 
 def _refuse_other_models(model: LatentModel) -> None:
@@ -161,11 +158,10 @@ def _drawn(q: Reparametrised, latent_dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Cost:
-    """Bits a row: of the integer model, of the floating-point one with the same z, and those that z takes first."""
+    """Bits a row: of the integer model, and of the floating-point one with the same z."""
 
     bits: float
     float_bits: float
-    taken_bits: float
 
 
 @torch.no_grad()
@@ -178,7 +174,7 @@ def measured(model: LatentModel, integer: IntegerModel, rows: Tensor, grid: Grid
     bits = integer.likelihood.n_bits(integer.parameters(cells), codes) + integer.prior.n_bits(cells) - taken
     q, real = model.posterior(rows), torch.from_numpy(grid.low + (cells + 0.5) * grid.width).float()
     nats = q.log_prob(real) - model.prior().log_prob(real) - model.log_likelihood(rows, real)
-    return Cost(float(bits.mean()), float(nats.mean()) / math.log(2), float(taken.mean()))
+    return Cost(float(bits.mean()), float(nats.mean()) / math.log(2))
 
 
 @torch.no_grad()

@@ -15,7 +15,6 @@ from vaekit.codec.entropy import (
     Floats,
     Indices,
     Located,
-    Sites,
     Stacks,
     Weighted,
     n_bits,
@@ -165,8 +164,9 @@ class Levels(IntegerLikelihood):
         """Return the distribution of first level, those between, last level; each end has its part of the mixture."""
         logits = parameters[:, -3:].transpose(1, 0, 2).reshape(3, -1)
         low, middle, high = np.floor(relative_weights(logits) / 4)
-        edges = np.array([[1.0], [self.n_levels - 1.0], [self.n_levels]]) + np.zeros(len(low))
-        first, last, whole = np.floor(sites.below(edges) * 2.0 ** (END_BITS - sites.mass_bits))
+        edges = np.array([[1.0], [self.n_levels - 1.0]]) + np.zeros(len(low))
+        masses = [*sites.below(edges), sites.whole]
+        first, last, whole = (np.floor(mass * 2.0 ** (END_BITS - sites.mass_bits)) for mass in masses)
         one = 1 << END_BITS
         return Weighted(
             np.stack([low * one + middle * first, middle * (last - first), high * one + middle * (whole - last)])
@@ -180,13 +180,14 @@ class _Inner:
         self.sites, self.n_cells = sites, sites.n_cells - 2
         self.first = sites.below(np.ones(sites.loc.shape[1]))
 
-    def below(self, index: Floats) -> Floats:
-        """Return the mass below indices [..., n]."""
-        return self.sites.below(index + 1) - self.first
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        return self.sites.below(index + 1, part) - self.first[part]
 
-    def take(self, chosen: Any) -> Sites:
-        """Return the same of chosen sites."""
-        return _Inner(self.sites.take(chosen))
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, [n]."""
+        return self.sites.below(np.full(len(self.first), self.n_cells + 1.0)) - self.first
 
 
 def _values(sizes: Sequence[int], n_values: int) -> list[int]:

@@ -102,8 +102,6 @@ class IntegerModel:
         Of each unit of z.
     n_values, top : int
         How many codes a row has, and the largest of them.
-    growth : int
-        How many rows a stack can pay for with what one row has left on it, in 256ths.
     schema : dict
         From rows of data to codes and back, as `Schema.to_json` gives it.
     facts : dict
@@ -117,7 +115,6 @@ class IntegerModel:
     n_cells: int
     n_values: int
     top: int
-    growth: int = 128
     schema: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 

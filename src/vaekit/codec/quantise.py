@@ -43,8 +43,9 @@ class Width:
     sum_bits: int
 
 
-NARROW = Width(weight=127, activation=255, sum_bits=22)  # in float32
-WIDE = Width(weight=32767, activation=4095, sum_bits=40)  # in float64
+NARROW = Width(weight=127, activation=1023, sum_bits=22)  # in float32
+MIDDLE = Width(weight=127, activation=4095, sum_bits=30)  # in float64: as short, but slower
+WIDE = Width(weight=2047, activation=4095, sum_bits=34)
 
 
 @dataclass

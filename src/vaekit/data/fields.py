@@ -260,7 +260,8 @@ class Levels(Field):
             all_known = raw.max(initial=0) < self.n_levels  # a tenth of the time of the comparison one by one
             return np.zeros(raw.shape, dtype=bool) if all_known else raw > self.n_levels - 1
         index = self._index(raw)
-        off_grid = np.abs(index - np.rint(index)) > 1e-3 if raw.dtype.kind == "f" else False
+        may_be_off = raw.dtype.kind == "f" or self.numerator > 1
+        off_grid = np.abs(index - np.rint(index)) > 1e-3 if may_be_off else False
         return (off_grid | (index < -0.5) | (index > self.n_levels - 0.5)) & ~gaps
 
     def _encode(self, raw: Array) -> Array:

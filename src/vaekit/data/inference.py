@@ -173,6 +173,8 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
 def _grid_settings(name: str, present: Array) -> dict[str, Any]:
     if present.dtype == np.uint8:
         top = int(present.max())
+        if ((present == 0) | (present == 255)).all():  # black and white
+            return {"numerator": 255, "n_levels": 2}
         return {"n_levels": top + 1 if top < 64 else 256}
     grid = grid_of(_sample(present), present)
     if grid is None:

@@ -180,6 +180,8 @@ def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str |
 def natural_likelihood(field: Field, schema: Schema, codes: np.ndarray[Any, Any]) -> str:
     """Return the name of the likelihood that fits a field's kind, "" for a constant."""
     name = NATURAL.get(field.kind, "")
+    if isinstance(field, Levels) and field.n_levels == 2:
+        return "bernoulli"
     if schema.is_block and isinstance(field, Levels) and _has_heavy_ends(field, codes):
         return name + "-ends"
     return name + "-library" if schema.is_block and field.kind == "count" and schema.n_dims >= 20 else name
@@ -236,7 +238,7 @@ def _n_categories(field: Field) -> int:
 
 def _has_heavy_ends(field: Levels, codes: np.ndarray[Any, Any], share: float = 0.2) -> bool:
     """Whether more than `share` of all values are at the first or last level, as in scans and drawings."""
-    return bool(np.mean((codes == 0) | (codes == field.n_levels - 1)) > share) and field.n_levels > 2
+    return bool(np.mean((codes == 0) | (codes == field.n_levels - 1)) > share)
 
 
 def _listed(words: set[str]) -> str:
