@@ -5,7 +5,8 @@ whole test set; the archive is decompressed and compared. Sizes are of files: th
 within, and for the others the one file of all rows' bytes (gzip -9, bz2 -9, zstd -19, xz -9) or the sum of one file a
 picture (PNG, WebP lossless; without file system overhead). Bits are divided by the number of values. Times are of one
 thread, of the codec alone: without fitting, reading and verification. Binarised MNIST is the published fixed
-binarisation of test and training pictures. Seeds are 0.
+binarisation of test and training pictures. Seeds are 0. The second table is of training sets (and the rows held out
+to stop early): models fitted with `purpose="compression"` pack the rows they were fitted on, with the model inside.
 """
 
 from __future__ import annotations
@@ -75,6 +76,16 @@ ROWS = {
 }
 
 
+SMALL = {"purpose": "compression"}
+TRAINING_SETS = {
+    "binarised MNIST, 10 min": Row(static_mnist, SMALL | {"time": "10m"}, ""),
+    "8-bit MNIST, 20 min": Row(lambda: pictures(MNIST), SMALL | {"time": "20m"}, ""),
+    "8-bit Fashion-MNIST, 20 min": Row(lambda: pictures(FASHION), SMALL | {"time": "20m"}, ""),
+    "Frey faces, 3 min": Row(frey, SMALL | {"time": "3m"}, ""),
+    "32 × 32 RGB signs, 10 min": Row(signs, SMALL | {"time": "10m"}, ""),
+}
+
+
 def fitted(name: str, row: Row, train: np.ndarray, valid: np.ndarray) -> vaekit.VAE:
     """Return the fitted model, from the cache where it is there."""
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -109,6 +120,25 @@ def measure(name: str, row: Row) -> dict[str, Any]:
     }
 
 
+def measure_training_set(name: str, row: Row) -> dict[str, Any]:
+    """Return a line of the table of training sets."""
+    train, valid, _ = row.data()
+    rows = np.concatenate([train, valid])
+    vae = fitted(f"training set, {name}", row, train, valid)
+    archive = vae.compress(rows, embed_model=True)
+    assert np.array_equal(vaekit.decompress(archive), rows)
+    xz = lzma.compress(as_bytes(rows), preset=9)
+    return {
+        "training set": name,
+        "rows": len(rows),
+        "bytes with model": len(archive),
+        "xz -9": len(xz),
+        "share of xz": len(archive) / len(xz),
+        "model": len(model_bytes.packed(vae.fitted_.integer_model)),
+        "network": f"{vae.fitted_.architecture.network} {vae.fitted_.architecture.hidden}",
+    }
+
+
 def seconds_of_codec(vae: vaekit.VAE, test: np.ndarray) -> tuple[float, float]:
     """Return what coding and decoding take, of blocks side by side as archives are made."""
     model = model_bytes.from_bytes(vae.fitted_.integer_model)
@@ -125,7 +155,7 @@ def seconds_of_codec(vae: vaekit.VAE, test: np.ndarray) -> tuple[float, float]:
 
 def others(test: np.ndarray) -> dict[str, int]:
     """Return the bytes that others need."""
-    raw = np.packbits(test > 0).tobytes() if set(np.unique(test)) == {0, 255} else test.tobytes()
+    raw = as_bytes(test)
     return {
         "gzip": len(gzip.compress(raw, 9)),
         "bz2": len(bz2.compress(raw, 9)),
@@ -136,6 +166,11 @@ def others(test: np.ndarray) -> dict[str, int]:
     }
 
 
+def as_bytes(rows: np.ndarray) -> bytes:
+    """Return rows as bytes, black and white ones as bits."""
+    return np.packbits(rows > 0).tobytes() if set(np.unique(rows)) == {0, 255} else rows.tobytes()
+
+
 def picture_bytes(picture: np.ndarray, kind: str, **options: Any) -> int:
     """Return the bytes of one picture's file."""
     file = io.BytesIO()
@@ -143,22 +178,28 @@ def picture_bytes(picture: np.ndarray, kind: str, **options: Any) -> int:
     return file.tell()
 
 
-def keep(line: dict[str, Any]) -> None:
-    """Publish a line beside those that are known as soon as it is measured."""
-    path = RESULTS / "compression.json"
+def keep(table: str, names: list[str], line: dict[str, Any]) -> None:
+    """Publish a line of a table beside those that are known as soon as it is measured; its first word is its name."""
+    path, key = RESULTS / f"{table}.json", next(iter(line))
     known = json.loads(path.read_text())["rows"] if path.exists() else []
-    lines = {kept["row"]: kept for kept in known} | {line["row"]: line}
+    lines = {kept[key]: kept for kept in known} | {line[key]: line}
     protocol = __doc__.split("Protocol: ")[1].strip().replace("\n", " ")
-    publish("compression", protocol, [lines[name] for name in ROWS if name in lines], last_run=machine())
+    publish(table, protocol, [lines[name] for name in names if name in lines], last_run=machine())
+
+
+TABLES = {"compression": (ROWS, measure), "compression_training_sets": (TRAINING_SETS, measure_training_set)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("rows", nargs="*", help="how the names of the rows to measure begin; all by default")
+    parser.add_argument("--table", choices=TABLES, help="both by default")
     words = parser.parse_args()
-    for name, row in ROWS.items():
-        if not words.rows or name.startswith(tuple(words.rows)):
-            keep(measure(name, row))
+    for table in [words.table] if words.table else TABLES:
+        rows, measured = TABLES[table]
+        for name, row in rows.items():
+            if not words.rows or name.startswith(tuple(words.rows)):
+                keep(table, list(rows), measured(name, row))
 
 
 if __name__ == "__main__":

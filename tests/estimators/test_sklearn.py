@@ -68,6 +68,7 @@ def test_every_parameter_is_constrained_and_documented():
 WRONG = {
     "latent_dim": (0, 1.5, "two"),
     "preset": ("slow", 1),
+    "purpose": ("storage", 1),
     "likelihood": ("normal",),
     "kinds": ("real",),
     "network": ("cnn",),

@@ -21,6 +21,9 @@ def fit(
     preset: Annotated[
         str, typer.Option(metavar="NAME", help="fast, balanced or best: how much to spend.")
     ] = "balanced",
+    purpose: Annotated[
+        str, typer.Option("--for", metavar="NAME", help="any or compression: what the model is for.")
+    ] = "any",
     model: Annotated[str, typer.Option(metavar="NAME", help="vae or autoencoder.")] = "vae",
     latent_dim: Annotated[
         str, typer.Option(metavar="N|auto", help="Latent units; auto keeps the active ones.")
@@ -100,6 +103,7 @@ def fit(
     estimator = ESTIMATORS[model](
         _whole_or_auto("latent-dim", latent_dim),
         preset=preset,
+        purpose=purpose,
         likelihood=likelihood,
         kinds=_pairs(kinds) or None,
         network=network,

@@ -32,8 +32,10 @@ from vaekit.storage.model_file import save_model
 from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
-from vaekit.tasks.fit import Options, fit
+from vaekit.tasks.fit import fit
 from vaekit.tasks.interpolate import interpolate
+from vaekit.tasks.options import Options
+from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
@@ -52,6 +54,7 @@ def _one_of(*words: str) -> StrOptions:
 CONSTRAINTS: dict[str, list[Any]] = {
     "latent_dim": [_POSITIVE_INT, _one_of("auto")],
     "preset": [_one_of(*PRESETS)],
+    "purpose": [_one_of(*PURPOSES)],
     "likelihood": [_one_of("auto", *LIKELIHOODS)],
     "kinds": [dict, None],
     "network": [_one_of("auto", "mlp", "conv")],

@@ -16,6 +16,9 @@ PARAMETERS = """
         The number of latent units; "auto" starts wide and keeps the active ones.
     preset : {"fast", "balanced", "best"}, default="balanced"
         How much to spend where nothing else is said.
+    purpose : {"any", "compression"}, default="any"
+        For compression, the model is as large as the rows repay with a smaller archive, so that archive and model
+        together take the fewest bytes.
     likelihood : str, default="auto"
         p(x | z); the schema's natural choice where it is "auto".
     kinds : dict of str to str, default=None
@@ -94,6 +97,7 @@ class _Configured(LatentEstimator):
         latent_dim: int | str = "auto",
         *,
         preset: str = "balanced",
+        purpose: str = "any",
         likelihood: str = "auto",
         kinds: Mapping[str, str] | None = None,
         network: str = "auto",
@@ -124,6 +128,7 @@ class _Configured(LatentEstimator):
     ) -> None:
         self.latent_dim = latent_dim
         self.preset = preset
+        self.purpose = purpose
         self.likelihood = likelihood
         self.kinds = kinds
         self.network = network

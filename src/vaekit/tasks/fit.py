@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit.codec.export import best_export
 from vaekit.codec.model_bytes import to_bytes
@@ -24,6 +24,8 @@ from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted
 from vaekit.models.inputs import make_inputs, n_inputs
+from vaekit.tasks.options import Options
+from vaekit.tasks.purposes import for_compression
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
@@ -46,41 +48,6 @@ HELD_OUT_SHARE = 0.1  # the bound at an epoch's end takes held-out rows as many 
 SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may say of a fit; None and "auto" leave it to the preset and the data. See `vaekit.VAE`."""
-
-    model: str = "vae"
-    preset: str = "balanced"
-    latent_dim: int | str = "auto"
-    likelihood: str = "auto"
-    kinds: Mapping[str, str] | None = None
-    network: str = "auto"
-    hidden: Sequence[int] | None = None
-    activation: str = "gated"
-    prior: str = "auto"
-    levels: int | None = None
-    objective: str = "auto"
-    draws: int | None = None
-    beta: float = 1.0
-    free_nats: float = 0.0
-    warmup: float = 0.1
-    cycles: int = 1
-    epochs: int | None = None
-    time: str | float | None = None
-    batch_size: int | None = None
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.05
-    valid: Any = 0.1
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    compile: str = "auto"
-    encoder: nn.Module | None = None
-    decoder: nn.Module | None = None
 
 
 def fit(
@@ -109,6 +76,9 @@ def fit(
     Fitted
     """
     train, held_out, schema = load_rows(data, options)
+    if options.purpose == "compression":
+        size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731
+        options = for_compression(options, schema, train, size)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
@@ -172,6 +142,11 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
         prior=prior,
         levels=options.levels or levels,
     )
+
+
+def n_weights(architecture: Architecture, schema: Schema) -> int:
+    """Return how many numbers a model has to learn."""
+    return sum(weights.numel() for weights in build(architecture, schema).parameters())
 
 
 def make_model(architecture: Architecture, schema: Schema, codes: Array, options: Options) -> LatentModel:
@@ -262,6 +237,8 @@ def _check_combination(options: Options) -> None:
             "An autoencoder has one layer of codes, and its prior is a mixture fitted on them; "
             f"got prior='{options.prior}', levels={levels}. Leave both, or use a VAE."
         )
+    if options.model == "autoencoder" and options.purpose == "compression":
+        raise ParameterError("An autoencoder has no bits that add up to a lossless archive. Use a VAE.")
     if options.prior == "vamp" and levels > 1:
         raise ParameterError(
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "

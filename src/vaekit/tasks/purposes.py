@@ -1,0 +1,72 @@
+"""What a purpose asks for where the user says nothing."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from vaekit.data.fields import Array, Levels
+from vaekit.data.schema import Schema
+from vaekit.models.build import natural_likelihood
+from vaekit.tasks.options import Options
+
+PURPOSES = ("any", "compression")
+SAMPLED_BYTES = 1 << 22  # of codes, for what all of them take when packed
+MODEL_SHARE = 0.1  # of that, which the model may take: a byte a weight
+CHANNELS = (4, 6, 8, 12, 16, 24, 32)
+WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+MOST_UNITS = 32  # a unit's bits are few next to what its weights in a small model are worth
+LEAST_SIDE = 12  # of pictures that convolutions halve
+MANY_LEVELS = 64
+
+
+def for_compression(options: Options, schema: Schema, codes: Array, n_weights: Callable[[Options], int]) -> Options:
+    """Return options for the fewest bytes in all, archive and model: of the widths, the largest that the rows repay.
+
+    Parameters
+    ----------
+    options : Options
+    schema : Schema
+    codes : ndarray of shape (n_samples, *event_shape)
+    n_weights : callable
+        Of the model that options ask for.
+    """
+    convolves = options.network == "conv" or options.network == "auto" and _is_large_picture(schema)
+    filled = replace(
+        options,
+        network="conv" if convolves else "mlp",
+        prior="mixture" if options.prior == "auto" else options.prior,
+        levels=options.levels or 1,
+        latent_dim=min(MOST_UNITS, max(1, schema.n_dims // 2)) if options.latent_dim == "auto" else options.latent_dim,
+        likelihood=_likelihood(schema, codes) if options.likelihood == "auto" else options.likelihood,
+    )
+    if options.hidden is not None:
+        return filled
+    sizes = [(width, 8 * width) for width in CHANNELS] if convolves else [(width, width) for width in WIDTHS]
+    tried = [replace(filled, hidden=size) for size in sizes]
+    budget = MODEL_SHARE * packed_bytes(codes)
+    return max((o for o in tried if n_weights(o) <= budget), key=n_weights, default=tried[0])
+
+
+def packed_bytes(codes: Array) -> float:
+    """Return about how many bytes xz makes of all codes, by a look at some rows spread over them."""
+    rows = max(1, SAMPLED_BYTES // max(1, codes[0].nbytes))
+    sample = np.ascontiguousarray(codes[:: max(1, len(codes) // rows)])
+    return len(lzma.compress(sample.tobytes(), preset=1)) * len(codes) / len(sample)
+
+
+def _is_large_picture(schema: Schema) -> bool:
+    return schema.is_picture and min(schema.event_shape[1:]) >= LEAST_SIDE
+
+
+def _likelihood(schema: Schema, codes: Array) -> str:
+    """Return the natural likelihood of an array, of several components where there are levels enough for them."""
+    if not schema.is_block:
+        return "auto"
+    field = schema.fields[0]
+    name = natural_likelihood(field, schema, codes)
+    many = isinstance(field, Levels) and field.n_levels >= MANY_LEVELS
+    return name.replace("logistic", "logistic-mixture") if many else name

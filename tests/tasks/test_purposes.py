@@ -1,0 +1,68 @@
+"""What a purpose asks for: what the user said stays, and what is open follows from the rows."""
+
+import numpy as np
+import pytest
+
+import vaekit
+from vaekit.data.schema import Schema
+from vaekit.errors import ParameterError
+from vaekit.tasks.fit import choose_architecture, n_weights
+from vaekit.tasks.options import Options
+from vaekit.tasks.purposes import MODEL_SHARE, for_compression, packed_bytes
+
+MLP = {"network": "mlp", "likelihood": "discretized-logistic"}
+
+
+def pictures(n):
+    steps = np.random.default_rng(0).integers(-9, 10, (n, 16, 16))
+    return (np.cumsum(steps, axis=2) % 256).astype(np.uint8)
+
+
+PICTURES = pictures(400)
+
+
+def chosen(rows, **said):
+    schema = Schema.infer(rows)
+    codes = schema.encode(rows)
+
+    def size(options):
+        return n_weights(choose_architecture(options, schema, codes), schema)
+
+    options = for_compression(Options(**said), schema, codes, size)
+    return options, size(options), packed_bytes(codes)
+
+
+def test_more_rows_are_worth_a_larger_model():
+    sizes = [chosen(pictures(n), **MLP)[1] for n in (400, 2000, 8000)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+
+
+@pytest.mark.parametrize("n", [2000, 8000])
+def test_the_model_is_a_small_share_of_the_rows(n):
+    _, weights, packed = chosen(pictures(n), **MLP)
+    assert weights <= MODEL_SHARE * packed
+
+
+def test_what_the_user_said_stays():
+    said = {
+        "network": "mlp",
+        "hidden": (7,),
+        "prior": "normal",
+        "latent_dim": 3,
+        "likelihood": "bernoulli",
+        "levels": 2,
+    }
+    options = chosen(PICTURES, **said)[0]
+    assert {name: getattr(options, name) for name in said} == said
+
+
+def test_pictures_of_many_levels_are_convolved_to_mixtures():
+    options = chosen(PICTURES)[0]
+    assert (options.network, options.likelihood) == ("conv", "discretized-logistic-mixture")
+    assert chosen(PICTURES[:, :8, :8] // 128)[0].likelihood == "bernoulli"
+
+
+def test_an_autoencoder_is_refused():
+    with pytest.raises(ParameterError, match="Use a VAE"):
+        vaekit.Autoencoder(purpose="compression").fit(PICTURES)
