@@ -25,6 +25,17 @@ def colours() -> np.ndarray:
     return np.clip(shade + rng.integers(-20, 20, (60, 7, 9, 3)), 0, 255).astype(np.uint8)
 
 
+def columns() -> np.ndarray:
+    """A table of whole numbers: hundredths, counts, integers, with gaps."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, 300)
+    rows = np.stack(
+        [rng.poisson(3.0 ** (2 * group)), 40 - 9 * group + rng.integers(0, 9, 300), rng.integers(0, 2, 300)], 1
+    )
+    price = np.round(20 + 5 * group + rng.normal(size=300), 2)
+    return np.column_stack([rows, np.where(rng.random(300) < 0.2, np.nan, price)])
+
+
 SMALL = {"epochs": 3, "latent_dim": 3, "hidden": (16, 16), "prior": "normal"}
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "autoregressive": (digits, SMALL | {"prior": "autoregressive", "latent_dim": 4}),
@@ -42,6 +53,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         SMALL | {"likelihood": "discretized-logistic", "activation": "relu"},
     ),
     "two layers": (digits, SMALL | {"levels": 2, "prior": "autoregressive", "latent_dim": 5}),
+    "columns": (columns, SMALL | {"kinds": {"x3": "real"}}),
     "convolutions": (colours, SMALL | {"network": "conv", "hidden": (4, 8)}),
 }
 

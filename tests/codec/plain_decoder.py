@@ -210,8 +210,30 @@ def interleave(step, shape, h):
     return (c, *sides), made
 
 
+GAP = -(1 << 63)
+
+
+def read_columns(step, shape, h):
+    parts = zip(*(step[name][1] for name in ("column", "kind", "centre", "multiplier", "shift")), strict=True)
+    made = [read_one(h[j], kind, centre, m, s, step["high"]) for j, kind, centre, m, s in parts]
+    return (len(made),), made
+
+
+def read_one(x, kind, centre, multiplier, shift, high):
+    if kind >= 2:
+        return high * (x == (GAP if kind == 3 else centre))
+    total = logarithm(clip(x, 0, 1 << 40)) if kind == 1 else clip(x - centre, -(1 << 31), 1 << 31)
+    return 0 if x == GAP else clip(rounded(total * multiplier, shift), -high, high)
+
+
+def logarithm(count):
+    octave = (count + 1).bit_length() - 1
+    return 1024 * (octave - 5) + (((count + 1 << 5) >> octave) ** 1024).bit_length() - 1
+
+
 OPERATIONS = {
     "Product": multiply,
+    "Read": read_columns,
     "Gate": gate,
     "Activate": activate,
     "Residual": add_input,
@@ -430,9 +452,75 @@ def features_of(posterior, row):
 
 def pop_rows(likelihood, stack, parameters):
     """Return rows of codes, given for each the list of its values' parameters."""
+    if likelihood["is"] == "Columns":
+        return pop_columns(likelihood, stack, parameters)
     n_values, flat = len(parameters[0]), [p for row in parameters for p in row]
     found = (pop_bernoulli if likelihood["is"] == "Bernoulli" else pop_levels)(likelihood, stack, flat)
     return split(found, n_values)
+
+
+def pop_columns(likelihood, stack, parameters):
+    rows = [[GAP] * likelihood["n_fields"] for _ in parameters]
+    for column in likelihood["columns"]:
+        kinds = pop(stack, [weighted(column["kinds"][1])] * len(rows))
+        inside, others = ([i for i, kind in enumerate(kinds) if kind in some] for some in ((0,), (2, 3)))
+        sites = [column_site(column, [parameters[i][p] for p in column["places"][1]]) for i in inside]
+        cells, places = pop(stack, sites), pop(stack, [even(column["width"])] * len(inside))
+        for i, cell, place in zip(inside, cells, places, strict=True):
+            rows[i][column["field"]] = column["low"] + column["width"] * cell + place
+        words = split(pop(stack, [even(1 << 16)] * (4 * len(others))), 4)
+        for i, four in zip(others, words, strict=True):
+            rows[i][column["field"]] = struct.unpack("<q", struct.pack("<4H", *four))[0]
+    return rows
+
+
+def column_site(column, p):
+    return DENSITIES[column["density"]["is"]](column["density"], p, column["n_cells"])
+
+
+def weighted(masses):
+    return (lambda k: sum(masses[:k])), len(masses)
+
+
+def even(n):
+    return (lambda k: k), n
+
+
+def coin_site(density, p, n_cells):
+    one = centre_of(CHANCES, p[0])
+    return weighted([(1 << 24) - one, one])
+
+
+def bell_site(density, p, n_cells):
+    m, (_, inverse) = density["n_components"], density["inverse"]
+    scales = p[m : 2 * m] if len(inverse) > 1 else [0] * m
+    found = [nearest(inverse, y - density["lowest"]) for y in scales]
+    weights = shares(p[-m:]) if m > 1 else [1]
+    table = NORMAL if density["of"] == "normal" else LOGISTIC
+    return located(table, list(zip(p[:m], found, weights, strict=True)), n_cells)
+
+
+def counted_site(density, p, n_cells):
+    (n_rows, width), flat = density["below"]
+    row = clip(p[0] - density["lowest"], 0, n_rows - 1)
+    masses = flat[row * width : (row + 1) * width]
+
+    def below(k):
+        octave = max(k.bit_length() - 4, 0)
+        low, high = masses[8 * octave + (k >> octave) :][:2]
+        return low + ((high - low) * (k - (k >> octave << octave)) >> octave)
+
+    octave = max((n_cells - 1).bit_length() - 4, 0)
+    whole = masses[8 * octave + (n_cells - 1 >> octave) + 1]
+    return (lambda k: whole if k >= n_cells else below(k) if k else 0), n_cells
+
+
+DENSITIES = {
+    "Coin": coin_site,
+    "Choice": lambda density, p, n_cells: weighted(relative(p)),
+    "Bell": bell_site,
+    "Counted": counted_site,
+}
 
 
 def pop_bernoulli(likelihood, stack, parameters):
@@ -502,8 +590,10 @@ def batch_sizes(n_rows, growth):
 
 
 def parameters_of(model, z):
-    """Return for each value of a row its parameters."""
+    """Return for each value of a row its parameters; of a table all numbers."""
     made = values(model["decoder"], centred(z, model["n_cells"]))
+    if model["likelihood"]["is"] == "Columns":
+        return made
     return [made[v :: model["n_values"]] for v in range(model["n_values"])]
 
 

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaekit.codec import entropy, tables
-from vaekit.codec.entropy import Located, Stacks, Weighted
+from vaekit.codec.entropy import Located, Stacks, Uniform, Weighted
 
 
 def made_sites(kind, n, n_cells, rng):
+    if kind == "uniform":
+        return Uniform(n_cells)
     if kind == "weighted":
         return Weighted(rng.integers(0, 1 << 20, (n_cells, n)).astype(float))
     m = 1 if kind == "normal" else 3
@@ -22,7 +24,7 @@ def made_sites(kind, n, n_cells, rng):
     return Located(table, loc, inverse, weight, n_cells)
 
 
-KINDS = ("weighted", "normal", "mixture of normals", "mixture of logistics")
+KINDS = ("uniform", "weighted", "normal", "mixture of normals", "mixture of logistics")
 
 
 @given(

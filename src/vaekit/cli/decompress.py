@@ -40,7 +40,8 @@ def decompress(
     numbers = survivors(reader, integer) if salvage else range(len(reader.blocks))
     with shared.telling("decompressing", quiet=quiet) as tell:
         workers = archives.processes(threads, reader.n_items)
-        data = joined(reader, numbers, list(decoded(reader, numbers, integer, processes=workers, tell=tell)))
+        pieces = list(decoded(reader, numbers, integer, processes=workers, tell=tell))
+        data = joined(reader, numbers, pieces, integer)
     if reader.names is not None and target is not None and target.endswith("/") and len(data) == len(reader.names):
         write_pictures(data, target, reader.names)
     else:

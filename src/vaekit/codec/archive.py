@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -17,10 +17,12 @@ import zstandard
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vaekit.codec import bits_back, model_bytes
+from vaekit.codec import bits_back, frames, model_bytes
 from vaekit.codec.bits_back import Payload
+from vaekit.codec.columns import Columns
 from vaekit.codec.container import METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
 from vaekit.codec.model import IntegerModel
+from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError
@@ -90,10 +92,10 @@ def compress(
     """
     held = model_bytes.packed(model) if model is not None and embed_model else b""
     if is_frame(data):
-        blocks, header = _table_blocks(data)
+        blocks, header = _table_blocks(data, model, len(held), mapper(processes), tell)
     else:
         blocks, header = _array_blocks(as_rows(data), model, len(held), mapper(processes), tell)
-    uses_model = any(block.method == VAE for block in blocks)
+    uses_model = any(block.method == VAE for block in blocks) or bool(header.get("coded"))
     header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
     stream = io.BytesIO()
     writer = Writer(stream, header, held if uses_model else b"")
@@ -139,21 +141,20 @@ def decompress(data: bytes, model: bytes | None = None, *, processes: int = 1, t
     """
     reader = Reader(data)
     numbers = range(len(reader.blocks))
-    return joined(reader, numbers, list(decoded(reader, numbers, model, processes=processes, tell=tell)))
+    pieces = list(decoded(reader, numbers, model, processes=processes, tell=tell))
+    return joined(reader, numbers, pieces, model)
 
 
-def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes]) -> Any:
+def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], model: bytes | None = None) -> Any:
     """Return the array or the frame of decoded blocks.
 
     Raises
     ------
     CodecError
-        When no block of a frame is left.
+        When the block of a frame's other columns is not among them.
     """
     if reader.header.get("kind") == "table":
-        if not pieces:
-            raise CodecError("The table's one block is damaged, so nothing of it is left. Take another copy of it.")
-        return _frame(b"".join(pieces), str(reader.header.get("library")))
+        return _frame(reader, numbers, pieces, needed_model(reader, model))
     dtype, shape = _layout(reader.header)
     n_rows = sum(reader.blocks[k][1] for k in numbers)
     return np.frombuffer(bytearray(b"".join(pieces)), dtype).reshape(n_rows, *shape)
@@ -223,7 +224,7 @@ def listing(reader: Reader) -> Listing:
     counts = {name: methods.count(name) for name in METHODS.values() if name in methods}
     header, is_table = reader.header, reader.header.get("kind") == "table"
     if is_table:
-        what, raw = f"a table of {header.get('library')}", int(header.get("raw_bytes", 0))
+        what, raw = f"a table of {header.get('library')}", _number(header, "raw_bytes")
     else:
         dtype, shape = _layout(header)
         what, raw = f"{dtype} {shape}", reader.n_items * math.prod(shape) * dtype.itemsize
@@ -238,58 +239,104 @@ def _array_blocks(
     rows: Array, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
 ) -> tuple[list[Block], dict[str, Any]]:
     """Return the blocks of an array and what the header tells of it; a model of some size is to go with them."""
-    blocks = [] if model is None else list(_blocks(rows, model, workers, tell))
+    header = {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])}
+    blocks = [] if model is None else list(_blocks(rows, header, model, workers, tell))
     n_bytes = model_size + sum(len(block.payload) for block in blocks)
     if len(rows) and (not blocks or _may_be_smaller(rows, n_bytes)):
         whole = _zstd_block(rows.tobytes(), len(rows))
         blocks = [whole] if not blocks or len(whole.payload) < n_bytes else blocks
-    return blocks, {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])}
+    return blocks, header
 
 
-def _table_blocks(frame: Any) -> tuple[list[Block], dict[str, Any]]:
-    """Return the one block of a frame, and what the header tells of it."""
+def _table_blocks(
+    frame: Any, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
+) -> tuple[list[Block], dict[str, Any]]:
+    """Return the blocks of a frame and what the header tells of it; a model of some size is to go with them."""
     import narwhals as nw
 
-    table = nw.from_native(frame, eager_only=True)
+    native = nw.from_native(frame, eager_only=True)
+    table, raw = native.to_polars(), _arrow(native.to_polars())
+    header = {"kind": "table", "library": native.implementation.value, "raw_bytes": len(raw)}
+    whole = _zstd_block(raw, len(table))
+    if model is not None and len(table):
+        blocks, parts = _coded_table(table, header, model, workers, tell)
+        if blocks and model_size + sum(len(block.payload) for block in blocks) < len(whole.payload):
+            return blocks, header | parts
+    return [whole], header | {"kept_bytes": len(raw), "coded": [], "nan": []}
+
+
+def _coded_table(
+    table: Any, header: dict[str, Any], model: bytes, workers: AbstractContextManager[Each], tell: Tell | None
+) -> tuple[list[Block], dict[str, Any]]:
+    """Return a block of the columns that the model does not code, those of the others, and what the header tells."""
+    integer = model_bytes.from_bytes(model)
+    if not isinstance(integer.likelihood, Columns):
+        return [], {}
+    fields = [column.field for column in integer.likelihood.columns]
+    parts = frames.split(Schema.from_json(integer.schema), fields, table)
+    kept = _arrow(parts.kept)
+    found = {"kept_bytes": len(kept), "coded": parts.coded, "nan": parts.nan, "row_bytes": parts.rows[0].nbytes}
+    blocks = _blocks(parts.rows, header | found, model, workers, tell) if parts.coded else []
+    return [_zstd_block(kept, 0), *blocks], found
+
+
+def _arrow(table: Any) -> bytes:
+    """Return a frame as an Arrow IPC file."""
     raw = io.BytesIO()
-    table.to_polars().write_ipc(raw, compression="uncompressed")
-    block = _zstd_block(raw.getvalue(), len(table))
-    return [block], {"kind": "table", "library": table.implementation.value, "raw_bytes": len(raw.getvalue())}
+    table.write_ipc(raw, compression="uncompressed")
+    return raw.getvalue()
 
 
-def _blocks(rows: Array, model: bytes, workers: AbstractContextManager[Each], tell: Tell | None) -> Iterator[Block]:
+def _blocks(
+    rows: Array,
+    header: dict[str, Any],
+    model: bytes,
+    workers: AbstractContextManager[Each],
+    tell: Tell | None,
+) -> Iterator[Block]:
     pieces = [rows[i : i + ROWS_IN_BLOCK] for i in range(0, len(rows), ROWS_IN_BLOCK)]
     with workers as each:
-        for done, blocks in enumerate(each(partial(_coded, model), _grouped(pieces)), 1):
+        for done, blocks in enumerate(each(partial(_coded, header, model), _grouped(pieces)), 1):
             yield from blocks
             if tell is not None:
                 tell(min(1.0, done * BLOCKS_AT_ONCE / len(pieces)))
 
 
-def _coded(model: bytes, pieces: Sequence[Array]) -> list[Block]:
-    """Return pieces of an array as blocks."""
-    integer = model_bytes.from_bytes(model)
-    codes = [_codes(piece, integer) for piece in pieces]
+def _coded(header: dict[str, Any], model: bytes, pieces: Sequence[Array]) -> list[Block]:
+    """Return pieces of an array, or of a table's whole numbers, as blocks."""
+    integer = _integer(header, model)
+    codes = [_codes(piece, header, integer) for piece in pieces]
     payloads = iter(_verified(integer, [c for c in codes if c is not None]))
     return [_smallest(p, None if c is None else next(payloads)) for p, c in zip(pieces, codes, strict=True)]
 
 
-def _codes(rows: Array, model: IntegerModel) -> Array | None:
+def _integer(header: dict[str, Any], model: bytes) -> IntegerModel:
+    """Return the integer model, that of a table with the columns alone which the header names."""
+    integer = model_bytes.from_bytes(model)
+    if header["kind"] != "table":
+        return integer
+    if not isinstance(integer.likelihood, Columns):
+        raise CodecError("The archive holds a table, but its model is of arrays. Take another copy of it.")
+    names = [field.name for field in Schema.from_json(integer.schema).fields]
+    return replace(integer, likelihood=integer.likelihood.only([names.index(name) for name in header["coded"]]))
+
+
+def _codes(rows: Array, header: dict[str, Any], model: IntegerModel) -> Array | None:
     """Return the codes of rows [n, values], or None where they do not give the very rows back."""
-    try:
-        codes = Schema.from_json(model.schema).encode(rows)
-    except DataError:
+    if header["kind"] == "table":
+        return rows
+    codes = array_to_codes(Schema.from_json(model.schema), rows)
+    if codes is None or not model.likelihood.can_code(codes).all():
         return None
-    whole = codes.reshape(len(codes), -1).astype(np.int64)
-    if not (whole == codes.reshape(whole.shape)).all() or not model.likelihood.can_code(whole).all():
-        return None
-    return whole if _rows(whole, model, rows.dtype) == rows.tobytes() else None
+    return codes if _rows(codes, header, model) == rows.tobytes() else None
 
 
-def _rows(codes: Array, model: IntegerModel, dtype: np.dtype[Any]) -> bytes:
+def _rows(codes: Array, header: dict[str, Any], model: IntegerModel) -> bytes:
     """Return the bytes of rows of codes."""
-    schema = Schema.from_json(model.schema)
-    return np.ascontiguousarray(schema.decode(codes.reshape(-1, *schema.event_shape)), dtype).tobytes()
+    if header["kind"] == "table":
+        return codes.astype("<i8").tobytes()
+    rows = codes_to_array(Schema.from_json(model.schema), codes)
+    return np.ascontiguousarray(rows, _layout(header)[0]).tobytes()
 
 
 def _verified(model: IntegerModel, codes: Sequence[Array]) -> list[Payload | None]:
@@ -336,14 +383,11 @@ def _decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block
     if coded:
         if model is None:
             raise CodecError("The archive's header names no model, but a block needs one. Take another copy of it.")
-        integer = model_bytes.from_bytes(model)
+        integer = _integer(header, model)
         codes = iter(bits_back.decode(integer, coded))
     found = []
     for block in blocks:
-        if block.method == VAE:
-            rows = _rows(next(codes), integer, _layout(header)[0])
-        else:
-            rows = _plain(block, _n_bytes(header, block))
+        rows = _rows(next(codes), header, integer) if block.method == VAE else _plain(block, _n_bytes(header, block))
         if digest(rows) != block.digest:
             raise CodecError("A block of the archive decodes to other rows than were written. Take another copy of it.")
         found.append(rows)
@@ -363,17 +407,35 @@ def _plain(block: Block, n_bytes: int) -> bytes:
 def _n_bytes(header: dict[str, Any], block: Block) -> int:
     """Return how many bytes a block decodes to."""
     if header.get("kind") == "table":
-        return int(header.get("raw_bytes", 0))
+        is_first = not header.get("coded") or block.n_items == 0
+        return _number(header, "kept_bytes") if is_first else _number(header, "row_bytes") * block.n_items
     dtype, shape = _layout(header)
     return block.n_items * math.prod(shape) * dtype.itemsize
 
 
-def _frame(data: bytes, library: str) -> Any:
-    """Return the frame of Arrow's bytes, in the library it came from."""
+def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], model: bytes | None) -> Any:
+    """Return the frame of decoded blocks, of which the first holds the other columns, in the library it came from."""
     import polars as pl
 
-    table = pl.read_ipc(io.BytesIO(data))
-    return table.to_pandas() if library == "pandas" else table
+    if not numbers or numbers[0] != 0:
+        raise CodecError("The table's first block is damaged, so nothing of it is left. Take another copy of it.")
+    table, header = pl.read_ipc(io.BytesIO(pieces[0])), reader.header
+    if header.get("coded"):
+        assert model is not None
+        schema = Schema.from_json(model_bytes.from_bytes(model).schema)
+        rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))
+        ends = np.cumsum([n_items for _, n_items in reader.blocks])
+        left = np.concatenate([np.arange(ends[k - 1], ends[k]) for k in numbers])
+        table = frames.joined(schema, header["coded"], header["nan"], rows, table[left])
+    return table.to_pandas() if header.get("library") == "pandas" else table
+
+
+def _number(header: dict[str, Any], key: str) -> int:
+    """Return a whole number of the header."""
+    found = header.get(key)
+    if not isinstance(found, int) or found < 0:
+        raise CodecError(f"The archive's header lacks its '{key}'. Take another copy of it.")
+    return found
 
 
 def needed_model(reader: Reader, model: bytes | None) -> bytes | None:

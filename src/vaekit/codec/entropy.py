@@ -229,6 +229,27 @@ class Weighted:
         return self.sums[-1]
 
 
+class Uniform:
+    """Every index alike.
+
+    Parameters
+    ----------
+    n_cells : int
+    """
+
+    def __init__(self, n_cells: int) -> None:
+        self.n_cells = n_cells
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n]."""
+        return index
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells."""
+        return float(self.n_cells)
+
+
 def shares(logits: Floats) -> Floats:
     """Return weights [M, n] in units of 2^−12 of logits [M, n] in steps of 1/32; their sum is at most 2^12.
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vaekit.codec import entropy, tables
+from vaekit.codec.columns import Columns
+from vaekit.codec.export_table import TOP, float_bits_of_columns, integer_columns, reader, whole_rows
 from vaekit.codec.integer_network import Gate, Operation, Product, Reshape
 from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
 from vaekit.codec.model import IntegerModel, Posterior
@@ -21,11 +23,13 @@ from vaekit.codec.model_bytes import to_bytes
 from vaekit.codec.normals import Layers, Normals
 from vaekit.codec.priors import AutoregressivePrior, FixedPrior, MixturePrior, Prior, TopDownPrior
 from vaekit.codec.quantise import MIDDLE, NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
+from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, REACH, inverse_scales
 from vaekit.data.schema import Schema
 from vaekit.distributions.chain import Chain
 from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
 from vaekit.distributions.posteriors import Reparametrised
+from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE
 from vaekit.models.inputs import BlockInputs
@@ -38,11 +42,6 @@ from vaekit.priors.vamp import VampPrior
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
-
-LOG_STEPS = 32  # of logarithms of scales, of logits and of weights, to one
-PLACES = 16  # of locations, to a cell
-LOWEST_LOG, HIGHEST_LOG = -10 * LOG_STEPS, 10 * LOG_STEPS
-REACH = 1 << 18  # of parameters
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,6 @@ class Grid:
 REACH_OF_POSTERIOR = 4.5  # standard deviations
 
 
-def inverse_scales(bounded_log_scale: Callable[[Tensor], Tensor], cell: float) -> Array:
-    """Return steps of a table to 1/16 of a cell, in units of 2^−16, by log-scale from `LOWEST_LOG` on."""
-    logs = torch.arange(LOWEST_LOG, HIGHEST_LOG + 1, dtype=torch.float64) / LOG_STEPS
-    steps = 2.0**16 * tables.CDF_STEPS * cell / PLACES / bounded_log_scale(logs).exp()
-    return np.maximum(np.rint(steps.numpy()), 1).astype(np.int64)
-
-
 MOST_LOSS = 0.01  # of the bits, by whole numbers
 SMALL_LOSS = 0.003  # of an archive of as many rows as the model saw, for which a faster model is taken
 CALIBRATION_ROWS, MEASURED_ROWS = 1000, 300
@@ -130,8 +122,8 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     _refuse_other_models(model)
     rows = model.observation.observe(rows[:CALIBRATION_ROWS])
     grid = Grid.around(*_statistics(model, rows))
-    tried = [export(model, rows, grid, width) for width in (NARROW, MIDDLE, WIDE)]
-    costs = [measured(model, found, rows[:MEASURED_ROWS], grid) for found in tried]
+    tried = [export(model, schema, rows, grid, width) for width in (NARROW, MIDDLE, WIDE)]
+    costs = [measured(model, schema, found, rows[:MEASURED_ROWS], grid) for found in tried]
     in_all = [schema.n_rows * cost.bits / 8 + len(to_bytes(found)) for found, cost in zip(tried, costs, strict=True)]
     chosen = _fastest(in_all, [cost.bits <= (1 + MOST_LOSS) * cost.float_bits for cost in costs])
     found, cost = tried[chosen], costs[chosen]
@@ -149,8 +141,8 @@ def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:
 def _refuse_other_models(model: LatentModel) -> None:
     if not isinstance(model, VAE | HierarchicalVAE):
         raise NotImplementedError(f"the model {type(model).__name__} has no integer form")
-    if not isinstance(model.inputs, BlockInputs) or model.observation.has_gaps:
-        raise NotImplementedError("only a model of arrays without gaps has an integer form")
+    if isinstance(model.inputs, BlockInputs) and model.observation.has_gaps:
+        raise NotImplementedError("an array with gaps has no integer form; a table with gaps has one")
 
 
 def _statistics(model: LatentModel, rows: Tensor) -> tuple[Floats, Floats]:
@@ -177,25 +169,31 @@ class Cost:
 
 
 @torch.no_grad()
-def measured(model: LatentModel, integer: IntegerModel, rows: Tensor, grid: Grid) -> Cost:
+def measured(model: LatentModel, schema: Schema, integer: IntegerModel, rows: Tensor, grid: Grid) -> Cost:
     """Return what rows cost, their z drawn from q(z | x) with a fixed seed."""
-    codes = rows.long().numpy().reshape(len(rows), -1)
+    codes = whole_rows(schema, rows)
     noise = np.random.default_rng(0).integers(1, 1 << 32, 64 * len(codes) * model.latent_dim, np.uint32)
     cells = integer.posterior.pop(entropy.Stacks([noise]), codes, [len(codes)])
     taken = integer.posterior.n_bits(codes, cells)
     bits = integer.likelihood.n_bits(integer.parameters(cells), codes) + integer.prior.n_bits(cells) - taken
     q, real = model.posterior(rows), torch.from_numpy(grid.low + (cells + 0.5) * grid.width).float()
-    nats = q.log_prob(real) - model.prior().log_prob(real) - model.log_likelihood(rows, real)
-    return Cost(float(bits.mean()), float(nats.mean()) / math.log(2))
+    latent_nats = q.log_prob(real) - model.prior().log_prob(real)
+    x_bits = (
+        float_bits_of_columns(model, schema, integer.likelihood, rows, real)
+        if isinstance(integer.likelihood, Columns)
+        else -model.log_likelihood(rows, real) / math.log(2)
+    )
+    return Cost(float(bits.mean()), float((latent_nats / math.log(2) + x_bits).mean()))
 
 
 @torch.no_grad()
-def export(model: LatentModel, rows: Tensor, grid: Grid, width: Width) -> IntegerModel:
+def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: Width) -> IntegerModel:
     """Return the integer model of a fitted one.
 
     Parameters
     ----------
     model : LatentModel
+    schema : Schema
     rows : Tensor of shape (n, *event_shape)
         Codes that ranges are taken from.
     grid : Grid
@@ -206,27 +204,51 @@ def export(model: LatentModel, rows: Tensor, grid: Grid, width: Width) -> Intege
     NotImplementedError
         When a part of the model has no integer form; its words say which.
     """
-    likelihood, output = integer_likelihood(model.observation)
     assert isinstance(model, VAE | HierarchicalVAE)
-    assert isinstance(model.inputs, BlockInputs)
     z = _drawn(model.posterior(rows), model.latent_dim)
+    likelihood, output = (
+        integer_columns(model.observation, schema, whole_rows(schema, rows), model._decode(z).flatten(1))
+        if isinstance(model.observation, ProductLikelihood)
+        else integer_likelihood(model.observation)
+    )
     return IntegerModel(
-        posterior=integer_posterior(model, rows, z, grid, width),
+        posterior=integer_posterior(model, schema, rows, z, grid, width),
         prior=integer_prior(model.prior, z, grid, width),
         decoder=integer_decoder(model, z, grid, output, width),
         likelihood=likelihood,
         n_cells=grid.n_cells,
         n_values=math.prod(model.event_shape),
-        top=int(model.inputs.top),
+        top=int(model.inputs.top) if isinstance(model.inputs, BlockInputs) else TOP,
     )
 
 
-def integer_posterior(model: VAE | HierarchicalVAE, rows: Tensor, z: Tensor, grid: Grid, width: Width) -> Posterior:
+@dataclass(frozen=True)
+class Inputs:
+    """What an encoder reads: the steps that make it, real numbers [n, ...], the step and the reach of whole ones."""
+
+    steps: list[Operation]
+    real: Tensor
+    step: float | Floats
+    reach: int
+
+
+def _inputs(model: VAE | HierarchicalVAE, schema: Schema, rows: Tensor, width: Width) -> Inputs:
+    """Return what encoders of whole numbers read of rows of codes."""
+    if isinstance(model.inputs, BlockInputs):
+        top = int(model.inputs.top)
+        return Inputs([], rows.float() / top, 1 / top, top)
+    read, step = reader(schema, width.activation)
+    real = torch.from_numpy(read(whole_rows(schema, rows).astype(np.float64)) * step).float()
+    return Inputs([read], real, step, width.activation)
+
+
+def integer_posterior(
+    model: VAE | HierarchicalVAE, schema: Schema, rows: Tensor, z: Tensor, grid: Grid, width: Width
+) -> Posterior:
     """Return q(z | x) in whole numbers."""
-    assert isinstance(model.inputs, BlockInputs)
-    top, parts = int(model.inputs.top), blocks(model.encoder)
+    parts, inputs = blocks(model.encoder), _inputs(model, schema, rows, width)
     parts[0].before = [Reshape(list(model.inputs.shape) if parts[0].weight.dim() == 4 else [-1])]
-    encoder, step = hidden_steps(parts, rows.float() / top, 1 / top, top, width)
+    encoder, step = hidden_steps(parts, inputs.real, inputs.step, inputs.reach, width)
     features, steps, climbs = [model.encoder(model.inputs(rows)).flatten(1)], [step], []
     for climb in model.climb if isinstance(model, HierarchicalVAE) else []:
         found, step = hidden_steps(blocks(climb), features[-1], steps[-1], width.activation, width)
@@ -240,7 +262,7 @@ def integer_posterior(model: VAE | HierarchicalVAE, rows: Tensor, z: Tensor, gri
     )
     sizes = model.sizes if isinstance(model, HierarchicalVAE) else [model.latent_dim]
     layers = integer_layers(heads, features[::-1], steps[::-1], sizes, z, grid, width)
-    return Posterior(encoder, climbs, layers)
+    return Posterior([*inputs.steps, *encoder], climbs, layers)
 
 
 def integer_layers(

@@ -69,7 +69,7 @@ class Product(Operation):
         per_channel = (slice(None), *[None] * (total.ndim - 2))
         total += self.bias if self.bias.ndim == total.ndim - 1 else self.bias[per_channel]
         total *= self.multiplier[per_channel]
-        return _shifted(total, self.shift[per_channel], self.low, self.high)
+        return shifted(total, self.shift[per_channel], self.low, self.high)
 
     def part(self, rows: Array, columns: slice) -> Product:
         """Return the product that gives some outputs of some inputs, the others being 0."""
@@ -81,7 +81,7 @@ class Product(Operation):
 
     def reach(self, inputs: int) -> int:
         """Return the largest magnitude of outputs, and choose the float that holds all sums."""
-        _refuse_shifts(self.shift)
+        refuse_shifts(self.shift)
         sums = [int(s) for s in np.abs(self.weight.astype(np.int64)).reshape(len(self.weight), -1).sum(1)]
         biases = [int(b) for b in np.abs(self.bias.astype(np.int64)).reshape(len(self.bias), -1).max(1)]
         totals = [inputs * s + b for s, b in zip(sums, biases, strict=True)]
@@ -126,11 +126,11 @@ class Gate(Operation):
         value, gate = np.split(h, 2, axis=1)
         table = tables.gates()
         share = table[np.clip(gate + len(table) // 2, 0, len(table) - 1).astype(np.intp)]
-        return _shifted(value * share, self.shift + tables.GATE_BITS, -self.high, self.high)
+        return shifted(value * share, self.shift + tables.GATE_BITS, -self.high, self.high)
 
     def reach(self, inputs: int) -> int:
         """Return the largest magnitude of outputs."""
-        _refuse_shifts([self.shift])
+        refuse_shifts([self.shift])
         assert_exact(inputs << tables.GATE_BITS, self.shift + tables.GATE_BITS)
         return self.high
 
@@ -152,11 +152,11 @@ class Activate(Operation):
 
     def __call__(self, h: Floats) -> Floats:
         """Return the function of each number."""
-        return _shifted(FUNCTIONS[self.function](h) * self.multiplier, self.shift, -self.high, self.high)
+        return shifted(FUNCTIONS[self.function](h) * self.multiplier, self.shift, -self.high, self.high)
 
     def reach(self, inputs: int) -> int:
         """Return the largest magnitude of outputs."""
-        _refuse_shifts([self.shift])
+        refuse_shifts([self.shift])
         assert_exact(inputs * 32 * self.multiplier, self.shift)
         return self.high
 
@@ -180,13 +180,13 @@ class Residual(Operation):
 
     def __call__(self, h: Floats) -> Floats:
         """Return the sum of the input and what the steps make of it."""
-        kept = _shifted(h * self.multiplier, self.shift, -self.high, self.high)
+        kept = shifted(h * self.multiplier, self.shift, -self.high, self.high)
         return np.clip(kept + run(self.steps, h), -self.high, self.high)
 
     def reach(self, inputs: int) -> int:
         """Return the largest magnitude of outputs."""
         check(self.steps, inputs)
-        _refuse_shifts([self.shift])
+        refuse_shifts([self.shift])
         assert_exact(inputs * self.multiplier, self.shift)
         return self.high
 
@@ -250,7 +250,7 @@ def check(steps: Sequence[Operation], reach: int) -> int:
 # -- elementwise -------------------------------------------------------------------------------------------------------
 
 
-def _shifted(total: Floats, shift: Any, low: int, high: int) -> Floats:
+def shifted(total: Floats, shift: Any, low: int, high: int) -> Floats:
     """Return clip(⌊total / 2^shift + 1/2⌋, low, high), in place."""
     total += np.ldexp(1.0, shift - 1)
     total *= np.ldexp(1.0, -shift)
@@ -284,7 +284,8 @@ def _elu(h: Floats) -> Floats:
 FUNCTIONS = {"relu": _relu, "tanh": _tanh, "silu": _silu, "elu": _elu}  # of h/128, in units of 2^−12
 
 
-def _refuse_shifts(shifts: Any) -> None:
+def refuse_shifts(shifts: Any) -> None:
+    """Raise where a power of two is none that float64 divides by exactly."""
     if any(not 0 <= int(shift) <= MOST_SHIFT for shift in shifts):
         raise CodecError("A step of the integer model divides by a power of two that cannot be. It is damaged.")
 

@@ -124,7 +124,7 @@ class Levels(IntegerLikelihood):
             return
         between = (x > 0) & (x < self.n_levels - 1)
         inner = _Inner(sites.take(between))
-        push(stacks, inner, x[between] - 1, _counts(between, values))
+        push(stacks, inner, x[between] - 1, counts_of(between, values))
         push(stacks, self._kinds(parameters, sites), np.where(between, 1, 2 * (x > 0)), values)
 
     def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
@@ -135,7 +135,7 @@ class Levels(IntegerLikelihood):
             return pop(stacks, sites, values).reshape(-1, parameters.shape[2])
         kinds = pop(stacks, self._kinds(parameters, sites), values)
         x, between = np.where(kinds > 1, self.n_levels - 1, 0), kinds == 1
-        x[between] = 1 + pop(stacks, _Inner(sites.take(between)), _counts(between, values))
+        x[between] = 1 + pop(stacks, _Inner(sites.take(between)), counts_of(between, values))
         return x.reshape(-1, parameters.shape[2])
 
     def n_bits(self, parameters: Floats, codes: Indices) -> Floats:
@@ -194,7 +194,7 @@ def _values(sizes: Sequence[int], n_values: int) -> list[int]:
     return [size * n_values for size in sizes]
 
 
-def _counts(chosen: NDArray[np.bool_], sizes: Sequence[int]) -> list[int]:
+def counts_of(chosen: NDArray[np.bool_], sizes: Sequence[int]) -> list[int]:
     """Return how many of each stack's sites are chosen."""
     ends = np.cumsum([0, *sizes])
     sums = np.concatenate([[0], np.cumsum(chosen)])

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vaekit.codec import columns, likelihoods, normals, priors, reading
 from vaekit.codec import integer_network as network
-from vaekit.codec import likelihoods, normals, priors
 from vaekit.codec.model import IntegerModel, Posterior
 from vaekit.errors import CodecError
 
@@ -31,6 +31,8 @@ KNOWN: dict[str, type[Any]] = {
         *(normals.Normals, normals.Layers, Posterior, IntegerModel),
         *(priors.FixedPrior, priors.MixturePrior, priors.AutoregressivePrior, priors.TopDownPrior),
         *(likelihoods.Bernoulli, likelihoods.Levels),
+        *(reading.Read, columns.Columns, columns.Column),
+        *(columns.Coin, columns.Choice, columns.Bell, columns.Counted),
     )
 }
 DTYPES = ("int8", "int16", "int32", "int64")

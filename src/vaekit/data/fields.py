@@ -329,6 +329,7 @@ class Real(Field):
     kind: ClassVar[str] = "real"
     loc: Any = 0.0  # float, or ndarray of shape `shape`
     scale: Any = 1.0  # float, or ndarray of shape `shape`
+    step: tuple[int, int] | None = None  # a fraction that all of a column's values are multiples of, as 1/100
 
     @property
     def stated_range(self) -> str:
@@ -457,8 +458,8 @@ FIELDS: dict[str, type[Field]] = {
 def field_from_json(plain: dict[str, Any]) -> Field:
     """Return the field that `Field.to_json` described."""
     kind, settings = plain["kind"], {k: v for k, v in plain.items() if k != "kind"}
-    for name in ("shape", "categories"):
-        if name in settings:
+    for name in ("shape", "categories", "step"):
+        if settings.get(name) is not None:
             settings[name] = tuple(settings[name])
     for name in ("loc", "scale"):
         if isinstance(settings.get(name), list):

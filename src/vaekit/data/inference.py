@@ -14,6 +14,8 @@ from vaekit.errors import DataError, ParameterError
 
 MAX_LEVELS = 65_536
 MAX_CATEGORIES = 1_000
+MOST_DIGITS = 6  # behind the point
+MOST_MULTIPLE = 2**50
 MAX_INTEGER_SPAN = 2**22  # a standardised float32 still tells neighbours apart
 
 
@@ -167,7 +169,25 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
         raise DataError(f"Column '{name}' holds texts, so it cannot be {kind}. Use kinds={{'{name}': 'categorical'}}.")
     finite = present[np.isfinite(present)].astype(np.float64)
     loc = float(np.rint(finite.mean())) if kind == "integer" else float(finite.mean())
-    return {"loc": loc, "scale": float(finite.std()) or 1.0}
+    units: dict[str, Any] = {"loc": loc, "scale": float(finite.std()) or 1.0}
+    return units | ({"step": decimal_step(present)} if kind == "real" and present.ndim == 1 else {})
+
+
+def decimal_step(values: Array) -> tuple[int, int] | None:
+    """Return the power of ten that all values are the nearest floats to multiples of, or None.
+
+    Examples
+    --------
+    >>> decimal_step(np.array([1.25, 0.3, 7.0])), decimal_step(np.array([1 / 3]))
+    ((1, 100), None)
+    """
+    for denominator in (10**digits for digits in range(MOST_DIGITS + 1)):
+        multiples = np.rint(values.astype(np.float64) * denominator)
+        if (np.abs(multiples) < MOST_MULTIPLE).all() and (
+            (multiples / denominator).astype(values.dtype) == values
+        ).all():
+            return 1, denominator
+    return None
 
 
 def _grid_settings(name: str, present: Array) -> dict[str, Any]:

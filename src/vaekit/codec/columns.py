@@ -1,0 +1,260 @@
+"""The likelihood of a table over whole numbers: each column by a density of its own, gaps and strangers included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.codec import tables
+from vaekit.codec.entropy import (
+    PRECISION,
+    Floats,
+    Indices,
+    Located,
+    Sites,
+    Stacks,
+    Uniform,
+    Weighted,
+    n_bits,
+    pop,
+    push,
+    relative_weights,
+    shares,
+)
+from vaekit.codec.likelihoods import IntegerLikelihood, counts_of
+from vaekit.codec.reading import GAP
+
+Array = NDArray[Any]
+
+VALUE, MISSING, OTHER = range(3)  # kinds: in a density's cells, a gap, a whole number beyond them
+WORDS = 4  # of 16 bits, that a whole number beyond the cells is written in
+
+
+class Density:
+    """P(cell | parameters) of one column."""
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of cells [n] given parameters [P, n]."""
+        raise NotImplementedError
+
+
+@dataclass(eq=False)
+class Coin(Density):
+    """P(1) = σ(l/32)."""
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of 0 and 1 given logits [1, n]."""
+        table = tables.chances()
+        one = table.take((parameters[0] + len(table) // 2).astype(np.intp), mode="clip")
+        return Weighted(np.stack([(1 << PRECISION) - one, one]))
+
+
+@dataclass(eq=False)
+class Choice(Density):
+    """P(k) ∝ exp(l_k/32)."""
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of categories given logits [K, n]."""
+        return Weighted(relative_weights(parameters))
+
+
+@dataclass(eq=False)
+class Bell(Density):
+    """A mixture of normals or logistics of M components: M locations, log-scales if predicted, logits if M > 1.
+
+    Parameters
+    ----------
+    of : {"normal", "logistic"}
+    n_components : int
+    inverse : ndarray of int
+        By log-scale, in steps of 1/32 from `lowest` on, or a single one for all: see `entropy.Located`.
+    lowest : int
+    """
+
+    of: str
+    n_components: int
+    inverse: Array
+    lowest: int
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of cells given parameters [P, n]."""
+        m = self.n_components
+        table = tables.normal_cdf() if self.of == "normal" else tables.logistic_cdf()
+        scales = parameters[m : 2 * m] if len(self.inverse) > 1 else np.zeros((m, parameters.shape[1]))
+        inverse = self.inverse.astype(np.float64).take((scales - self.lowest).astype(np.intp), mode="clip")
+        weight = shares(parameters[-m:]) if m > 1 else None
+        return Located(table, parameters[:m], inverse, weight, n_cells)
+
+
+@dataclass(eq=False)
+class Counted(Density):
+    """Counts by a table: of the mass below the first count of each bucket, for each parameter.
+
+    Up to 16 a bucket is one count; from there on there are eight to an octave, and mass is even within each.
+
+    Parameters
+    ----------
+    below : ndarray of int of shape (G, B + 1)
+        In units of 2^−24, by parameter from `lowest` on.
+    lowest : int
+    """
+
+    below: Array
+    lowest: int
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of counts given parameters [1, n]."""
+        row = (parameters[0] - self.lowest).astype(np.intp)
+        return _Buckets(self.below.astype(np.float64).take(row, axis=0, mode="clip"), n_cells)
+
+
+class _Buckets:
+    """Counts whose mass below buckets is known."""
+
+    def __init__(self, masses: Floats, n_cells: int) -> None:
+        self.masses, self.n_cells = masses, n_cells  # [n, B + 1]
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        bucket, first, width = bucket_of(np.minimum(index, self.n_cells - 1.0))  # a walk may ask for more
+        masses = self.masses[part]
+        rows = np.arange(len(masses))
+        low, high = masses[rows, bucket], masses[rows, bucket + 1]
+        return low + np.floor((high - low) * (index - first) / width)  # a width is a power of two
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, [n]."""
+        return self.masses[:, int(bucket_of(np.array([self.n_cells - 1.0]))[0][0]) + 1]
+
+
+def bucket_of(counts: Floats) -> tuple[Indices, Floats, Floats]:
+    """Return the buckets that counts are in, with the first count and the number of counts of each.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in bucket_of(np.array([3.0, 15.0, 16.0, 17.0, 40.0]))]
+    [[3, 15, 16, 16, 26], [3.0, 15.0, 16.0, 16.0, 40.0], [1.0, 1.0, 2.0, 2.0, 4.0]]
+    """
+    octave = np.maximum(np.frexp(counts)[1] - 4, 0)
+    width = np.ldexp(1.0, octave)
+    eighth = np.floor(counts / width)
+    return (8 * octave + eighth).astype(np.int64), eighth * width, width
+
+
+@dataclass(eq=False)
+class Column:
+    """A column of a table: what it is, then which.
+
+    Parameters
+    ----------
+    field : int
+        Of the table.
+    places : ndarray of int of shape (P,)
+        Of its parameters among the decoder's numbers.
+    low, n_cells, width : int
+        The first whole number, the number of cells, and the number of whole numbers in a cell, all alike.
+    kinds : ndarray of int of shape (3,)
+        Weights of a value in the cells, a gap, another whole number.
+    density : Density
+    """
+
+    field: int
+    places: Array
+    low: int
+    n_cells: int
+    width: int
+    kinds: Array
+    density: Density
+
+    def push(self, stacks: Stacks, parameters: Floats, x: Indices, sizes: Sequence[int]) -> None:
+        """Push whole numbers or gaps x [n] given the decoder's numbers [n, P]."""
+        kinds = self._kinds_of(x)
+        inside, other = kinds == VALUE, kinds == OTHER
+        words = x[other].astype("<i8").view("<u2").reshape(-1, WORDS).astype(np.int64)
+        push(stacks, Uniform(1 << 16), words.ravel(), [WORDS * n for n in counts_of(other, sizes)])
+        cell, place = np.divmod(x[inside] - self.low, self.width)
+        push(stacks, Uniform(self.width), place, counts_of(inside, sizes))
+        push(stacks, self._sites(parameters[inside]), cell, counts_of(inside, sizes))
+        push(stacks, self._weights(len(x)), kinds, sizes)
+
+    def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the whole numbers or gaps [n] that were pushed."""
+        kinds = pop(stacks, self._weights(len(parameters)), sizes)
+        inside, other = kinds == VALUE, kinds >= OTHER
+        x = np.full(len(kinds), GAP)
+        cell = pop(stacks, self._sites(parameters[inside]), counts_of(inside, sizes))
+        place = pop(stacks, Uniform(self.width), counts_of(inside, sizes))
+        x[inside] = self.low + self.width * cell + place
+        words = pop(stacks, Uniform(1 << 16), [WORDS * n for n in counts_of(other, sizes)])
+        x[other] = words.astype("<u2").view("<i8")
+        return x
+
+    def n_bits(self, parameters: Floats, x: Indices) -> Floats:
+        """Return what coding takes, in bits: [n]."""
+        kinds = self._kinds_of(x)
+        inside, bits = kinds == VALUE, self.kind_bits(x)
+        cell = (x[inside] - self.low) // self.width
+        bits[inside] += n_bits(self._sites(parameters[inside]), cell) + np.log2(self.width)
+        return bits + 64 * (kinds == OTHER)
+
+    def kind_bits(self, x: Indices) -> Floats:
+        """Return what coding the kinds takes, in bits: [n]."""
+        return n_bits(self._weights(len(x)), self._kinds_of(x))
+
+    def _kinds_of(self, x: Indices) -> Indices:
+        inside = (x >= self.low) & (x < self.low + self.n_cells * self.width)
+        return np.where(inside, VALUE, np.where(x == GAP, MISSING, OTHER))
+
+    def _sites(self, parameters: Floats) -> Sites:
+        return self.density.sites(parameters[:, self.places].T, self.n_cells)
+
+    def _weights(self, n: int) -> Weighted:
+        return Weighted(self.kinds.astype(np.float64)[:, None] + np.zeros(n))
+
+
+@dataclass(eq=False)
+class Columns(IntegerLikelihood):
+    """Π over columns, in their order; what is no column here is a gap.
+
+    Parameters
+    ----------
+    columns : list of Column
+    n_fields, n_parameters : int
+        Of the table, and numbers that the decoder makes for a row.
+    """
+
+    columns: list[Column]
+    n_fields: int
+    n_parameters: int
+
+    def only(self, fields: Sequence[int]) -> Columns:
+        """Return the same of some fields alone."""
+        return replace(self, columns=[column for column in self.columns if column.field in fields])
+
+    def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
+        """Push rows of whole numbers [n, fields] given parameters [n, P, 1]."""
+        for column in reversed(self.columns):
+            column.push(stacks, parameters[..., 0], codes[:, column.field], sizes)
+
+    def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
+        """Return the rows that were pushed with the same parameters."""
+        codes = np.full((len(parameters), self.n_fields), GAP)
+        for column in self.columns:
+            codes[:, column.field] = column.pop(stacks, parameters[..., 0], sizes)
+        return codes
+
+    def n_bits(self, parameters: Floats, codes: Indices) -> Floats:
+        """Return what coding each row takes, in bits: [n]."""
+        bits = (column.n_bits(parameters[..., 0], codes[:, column.field]) for column in self.columns)
+        return sum(bits, np.zeros(len(codes)))
+
+    def can_code(self, codes: Indices) -> NDArray[np.bool_]:
+        """Return which rows [n] have no values but gaps where there is no column."""
+        others = np.setdiff1d(np.arange(self.n_fields), [column.field for column in self.columns])
+        known: NDArray[np.bool_] = (codes[:, others] == GAP).all(1)
+        return known

@@ -1,0 +1,96 @@
+"""Frames in archives: which columns a model codes as whole numbers, and the frame they come back in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vaekit.codec.reading import GAP
+from vaekit.codec.whole import Whole, of_whole, to_whole
+from vaekit.data.fields import Field
+from vaekit.data.frames import columns_of
+from vaekit.data.schema import Schema
+from vaekit.errors import DataError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A frame in two parts.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n, fields)
+        Whole numbers of the columns in `coded`; all others are gaps.
+    coded : list of str
+        Columns that whole numbers give back.
+    nan : list of str
+        Those among them whose gaps are NaN, not null.
+    kept : polars.DataFrame
+        The frame, its coded columns emptied.
+    """
+
+    rows: Whole
+    coded: list[str]
+    nan: list[str]
+    kept: pl.DataFrame
+
+
+def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame) -> Parts:
+    """Return a table in two parts: the fields that come back from whole numbers, and the others."""
+    rows, coded, nan = np.full((len(table), len(schema.fields)), GAP), [], []
+    for j in fields:
+        field = schema.fields[j]
+        found = _coded(field, table[field.name]) if field.name in table.columns else None
+        if found is not None:
+            rows[:, j], is_nan = found
+            coded.append(field.name)
+            nan += [field.name] * is_nan
+    return Parts(rows, coded, nan, table.with_columns(pl.lit(None, table.schema[n]).alias(n) for n in coded))
+
+
+def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool] | None:
+    """Return a column's whole numbers and whether its gaps are NaN; None where it would not come back as it is."""
+    try:
+        found = to_whole(field, columns_of(column.to_frame())[0][field.name])
+    except DataError:
+        return None
+    if found is None:
+        return None
+    is_nan = bool((found == GAP).any()) and column.dtype.is_float() and column.null_count() == 0
+    return (found, is_nan) if _same(column, restored(field, found, column.dtype, is_nan=is_nan)) else None
+
+
+def joined(schema: Schema, coded: Sequence[str], nan: Sequence[str], rows: Whole, kept: pl.DataFrame) -> pl.DataFrame:
+    """Return the table of two parts."""
+    places = {field.name: j for j, field in enumerate(schema.fields)}
+    columns = (
+        restored(schema.fields[places[name]], rows[:, places[name]], kept.schema[name], is_nan=name in nan)
+        for name in coded
+    )
+    return kept.with_columns(*columns)
+
+
+def restored(field: Field, whole: Whole, dtype: pl.DataType, *, is_nan: bool) -> pl.Series:
+    """Return the column of whole numbers in its dtype."""
+    gaps = whole == GAP
+    values = of_whole(field, np.where(gaps, 0, whole))
+    if is_nan:
+        return pl.Series(field.name, np.where(gaps, np.nan, values)).cast(dtype)
+    series = pl.Series(field.name, values.tolist() if values.dtype == object else values)
+    return series.scatter(np.flatnonzero(gaps), None).cast(dtype)
+
+
+def _same(a: pl.Series, b: pl.Series) -> bool:
+    """Whether two columns hold the same values, to the sign of a zero."""
+    if not a.equals(b, check_dtypes=True, null_equal=True):
+        return False
+    return not a.dtype.is_float() or _signs(a).equals(_signs(b))
+
+
+def _signs(column: pl.Series) -> pl.Series:
+    signs: Any = np.signbit(column.fill_null(0.0).fill_nan(0.0).to_numpy())
+    return pl.Series(signs)
