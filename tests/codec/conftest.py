@@ -68,6 +68,10 @@ def models() -> dict[str, Any]:
             self[name] = vaekit.VAE(**settings).fit(data())
             return self[name]
 
+        @staticmethod
+        def rows(name: str) -> np.ndarray:
+            return CASES[name][0]()
+
     return Fitted()
 
 

@@ -8,7 +8,7 @@ from vaekit.codec.container import Reader
 from vaekit.data.builtin import load
 from vaekit.errors import CodecError
 
-MUTATIONS = 700  # of each archive
+MUTATIONS = 3000  # of each archive
 LIES = [0, 1, 2**16, 2**31, 2**32 - 1, 2**63, 2**64 - 1]
 
 
@@ -71,7 +71,7 @@ def test_mutations_of_the_model_within_are_refused(digits_model):
         patch.setattr(archive, "_may_be_smaller", lambda *_: False)
         blob = digits_model.compress(rows[:30], embed_model=True)
     rng = np.random.default_rng(1)
-    for _ in range(200):
+    for _ in range(1000):
         damaged = mutated(blob[:2000], rng) + blob[2000:]
         try:
             assert np.array_equal(archive.decompress(damaged), rows[:30])

@@ -42,8 +42,8 @@ def decompress(
         workers = archives.processes(threads, reader.n_items)
         pieces = list(decoded(reader, numbers, integer, processes=workers, tell=tell))
         data = joined(reader, numbers, pieces, integer)
-    if reader.names is not None and target is not None and target.endswith("/") and len(data) == len(reader.names):
-        write_pictures(data, target, reader.names)
+    if reader.names is not None and target is not None and target.endswith("/"):
+        write_pictures(data, target, [reader.names[i] for i in reader.items(numbers)])
     else:
         write(data, target)
     if salvage:

@@ -22,6 +22,7 @@ from vaekit.codec.bits_back import Payload
 from vaekit.codec.columns import Columns
 from vaekit.codec.container import METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
 from vaekit.codec.model import IntegerModel
+from vaekit.codec.refusal import refused_as
 from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
@@ -145,6 +146,7 @@ def decompress(data: bytes, model: bytes | None = None, *, processes: int = 1, t
     return joined(reader, numbers, pieces, model)
 
 
+@refused_as("What the archive's blocks hold")
 def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], model: bytes | None = None) -> Any:
     """Return the array or the frame of decoded blocks.
 
@@ -217,6 +219,7 @@ def _survives(reader: Reader, number: int, model: bytes | None) -> bool:
     return True
 
 
+@refused_as("The archive's header")
 def listing(reader: Reader) -> Listing:
     """Return what an archive holds."""
     blocks = [reader.block(k) for k in range(len(reader.blocks))]
@@ -376,6 +379,7 @@ def _checked(block: Block, raw: bytes) -> Block:
 # -- blocks in ---------------------------------------------------------------------------------------------------------
 
 
+@refused_as("A block of the archive")
 def _decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block]) -> list[bytes]:
     """Return the rows of blocks as bytes, each compared with its digest."""
     coded = [Payload.from_bytes(b.payload, b.n_items) for b in blocks if b.method == VAE]
@@ -398,10 +402,7 @@ def _plain(block: Block, n_bytes: int) -> bytes:
     """Return the rows of a block that needs no model."""
     if block.method == RAW:
         return block.payload
-    try:
-        return zstandard.ZstdDecompressor().decompress(block.payload, n_bytes)
-    except zstandard.ZstdError as error:
-        raise CodecError(f"A block of the archive is damaged ({error}). Take another copy of it.") from None
+    return zstandard.ZstdDecompressor().decompress(block.payload, n_bytes)
 
 
 def _n_bytes(header: dict[str, Any], block: Block) -> int:
@@ -420,13 +421,10 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
     if not numbers or numbers[0] != 0:
         raise CodecError("The table's first block is damaged, so nothing of it is left. Take another copy of it.")
     table, header = pl.read_ipc(io.BytesIO(pieces[0])), reader.header
-    if header.get("coded"):
-        assert model is not None
+    if header.get("coded") and model is not None:
         schema = Schema.from_json(model_bytes.from_bytes(model).schema)
         rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))
-        ends = np.cumsum([n_items for _, n_items in reader.blocks])
-        left = np.concatenate([np.arange(ends[k - 1], ends[k]) for k in numbers])
-        table = frames.joined(schema, header["coded"], header["nan"], rows, table[left])
+        table = frames.joined(schema, header["coded"], header["nan"], rows, table[reader.items(numbers)])
     return table.to_pandas() if header.get("library") == "pandas" else table
 
 
@@ -438,6 +436,7 @@ def _number(header: dict[str, Any], key: str) -> int:
     return found
 
 
+@refused_as("The archive's header")
 def needed_model(reader: Reader, model: bytes | None) -> bytes | None:
     """Return the integer model that an archive needs, its own or the one given; None where it needs none.
 
@@ -465,10 +464,7 @@ def needed_model(reader: Reader, model: bytes | None) -> bytes | None:
 
 def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Return dtype and shape of a row."""
-    try:
-        dtype, shape = np.dtype(header["dtype"]), tuple(int(n) for n in header["row_shape"])
-    except (KeyError, TypeError, ValueError):
-        raise CodecError("The archive's header lacks what its rows are. Take another copy of it.") from None
+    dtype, shape = np.dtype(header["dtype"]), tuple(int(n) for n in header["row_shape"])
     if dtype.hasobject or min(shape, default=0) < 0:
         raise CodecError("The archive's header tells rows that cannot be. Take another copy of it.")
     return dtype, shape

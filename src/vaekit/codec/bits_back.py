@@ -28,6 +28,7 @@ from vaekit.errors import CodecError
 Array = NDArray[Any]
 
 MOST_ROWS = 256  # in a batch
+MOST_ROWS_IN_BLOCK = 4096  # of those that are read
 SAMPLED_ROWS = 32  # of each block, for how fast its batches may grow
 SAFE_GROWTH = 0.9  # of the rows that a stack can pay for
 LEAST_GROWTH, MOST_GROWTH = 16, 65535  # below, networks on a row at a time are slower than the bits are worth
@@ -64,8 +65,8 @@ class Payload:
             When the bytes are not such.
         """
         words = np.frombuffer(data, "<u4", offset=2).astype(np.uint32) if len(data) % 4 == 2 else None
-        if words is None or words[-1:] == 0:
-            raise CodecError("A block of the archive is damaged: it holds no stack of words. Take another copy of it.")
+        if words is None or words[-1:] == 0 or n_rows > MOST_ROWS_IN_BLOCK:
+            raise CodecError("A block of the archive is damaged: it holds no stack of rows. Take another copy of it.")
         return cls(n_rows, int.from_bytes(data[:2], "little"), words)
 
 

@@ -35,13 +35,15 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, BinaryIO
 
 import zstandard
 
+from vaekit.codec.refusal import refused_as
 from vaekit.errors import CodecError
 
 MAGIC = b"\x89VAZ\r\n\x1a\n"
@@ -149,6 +151,11 @@ class Reader:
         """The number of rows."""
         return sum(n for _, n in self.blocks)
 
+    def items(self, numbers: Sequence[int]) -> list[int]:
+        """Return the numbers of the rows that some blocks hold."""
+        ends = [0, *accumulate(n for _, n in self.blocks)]
+        return [i for k in numbers for i in range(ends[k], ends[k + 1])]
+
     def block(self, number: int) -> Block:
         """Return a block.
 
@@ -177,14 +184,11 @@ class Reader:
                 f"The archive has format {major}.{minor}; this vaekit reads up to {MAJOR}.{MINOR}. "
                 "Update with: pip install --upgrade vaekit"
             )
-        damaged = CodecError("The archive's header is damaged. Take another copy of it.")
-        try:
+        with refused_as("The archive's header"):
             header = json.loads(data[_HEAD.size : _HEAD.size + length])
             stop = _HEAD.size + length + int(header["model_bytes"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise damaged from None
         if not _HEAD.size + length <= stop <= len(data) - 4 or not self._is_whole(0, stop):
-            raise damaged
+            raise CodecError("The archive's header is damaged. Take another copy of it.")
         return header, data[_HEAD.size + length : stop], stop + 4
 
     def _read_index(self) -> tuple[list[tuple[int, int]], list[str] | None]:
@@ -199,12 +203,11 @@ class Reader:
         mark, length = _INDEX.unpack_from(data, at)
         if mark != b"VI" or at + _INDEX.size + length != stop:
             raise cut
-        try:
+        with refused_as("The archive's index"):
             packed = zstandard.ZstdDecompressor().decompress(data[at + _INDEX.size : stop], MOST_INDEX_BYTES)
             index = json.loads(packed)
-            return [(int(a), int(n)) for a, n in index["blocks"]], index["names"]
-        except (zstandard.ZstdError, ValueError, KeyError, TypeError):
-            raise cut from None
+            names = index["names"] if index["names"] is None else [str(name) for name in index["names"]]
+            return [(int(a), int(n)) for a, n in index["blocks"]], names
 
     def _found_blocks(self) -> Iterator[tuple[int, int]]:
         """Yield offset and items of whole blocks, looked for by their mark."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from vaekit.codec import columns, likelihoods, normals, priors, reading
 from vaekit.codec import integer_network as network
 from vaekit.codec.model import IntegerModel, Posterior
+from vaekit.codec.refusal import refused_as
 from vaekit.errors import CodecError
 
 Array = NDArray[Any]
@@ -56,16 +57,12 @@ def from_bytes(data: bytes) -> IntegerModel:
     CodecError
         When the bytes are no integer model, or this machine computes another answer with it.
     """
-    try:
+    with refused_as("The integer model"):
         (length,) = struct.unpack_from("<I", data)
         plain = json.loads(data[4 : 4 + length])
-        found = _made(plain["model"], _Arrays(data, 4 + length))
-        expected = plain["known_answer"]
-    except (struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CodecError(f"The integer model cannot be read ({error}). Take another copy of it.") from None
-    if not isinstance(found, IntegerModel):
-        raise CodecError("The integer model cannot be read: it is something else. Take another copy of it.")
-    if answer(found) != expected:
+        found: IntegerModel = _made(plain["model"], _Arrays(data, 4 + length))
+        is_as_told = answer(found) == plain["known_answer"]
+    if not is_as_told:
         raise CodecError(
             "This machine computes other whole numbers with the integer model than the machine that made it; decoding "
             "would give garbage. Use another numpy, and please report this one."
