@@ -48,6 +48,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "mixture, elu": (digits, SMALL | {"likelihood": "discretized-logistic-mixture", "activation": "elu"}),
     "ends, tanh": (digits, SMALL | {"likelihood": "discretized-logistic-ends", "activation": "tanh"}),
+    "context": (colours, SMALL | {"likelihood": "discretized-logistic-context"}),
     "sixteenths, relu": (
         lambda: (digits() / 16).astype(np.float32),
         SMALL | {"likelihood": "discretized-logistic", "activation": "relu"},

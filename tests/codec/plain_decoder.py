@@ -4,6 +4,7 @@ A tensor is a pair of its shape and a flat list.
 """
 
 import hashlib
+import itertools
 import json
 import lzma
 import math
@@ -193,7 +194,9 @@ def activate(step, shape, h):
 
 def add_input(step, shape, h):
     high, (_, made) = step["high"], run(step["steps"], shape, h)
-    kept = [clip(rounded(x * step["multiplier"], step["shift"]), -high, high) for x in h]
+    (_, multipliers), (_, shifts) = step["multiplier"], step["shift"]
+    factors = itertools.cycle(zip(multipliers, shifts, strict=True))
+    kept = [clip(rounded(x * m, s), -high, high) for x, (m, s) in zip(h, factors, strict=False)]
     return shape, [clip(x + y, -high, high) for x, y in zip(kept, made, strict=True)]
 
 
@@ -454,9 +457,42 @@ def pop_rows(likelihood, stack, parameters):
     """Return rows of codes, given for each the list of its values' parameters."""
     if likelihood["is"] == "Columns":
         return pop_columns(likelihood, stack, parameters)
+    if likelihood["is"] == "ContextLevels":
+        return pop_context(likelihood, stack, parameters)
     n_values, flat = len(parameters[0]), [p for row in parameters for p in row]
     found = (pop_bernoulli if likelihood["is"] == "Bernoulli" else pop_levels)(likelihood, stack, flat)
     return split(found, n_values)
+
+
+def pop_context(likelihood, stack, parameters):
+    channels, height, width = likelihood["shape"]
+    (*_, side), weights = likelihood["kernel"]
+    reach = side // 2
+    n_near = (reach + 1) * side
+    found = [{} for _ in parameters]  # of a row: values and their distances, by channel, y and x
+
+    def site(p, known, c, y, x):
+        total = 0
+        for read in range(channels):
+            kernel = weights[(c * channels + read) * n_near :][:n_near]
+            for k, w in enumerate(kernel):
+                place = (read, y + k // side - reach, x + k % side - reach)
+                total += w * known[place][1] if w and place in known else 0
+        location, log_scale = p[(c * height + y) * width + x]
+        moved = clip(location + rounded(total, 12), -(1 << 18), 1 << 18)
+        return located(LOGISTIC, [(moved, inverse_scale(likelihood, log_scale), 1)], likelihood["n_levels"])
+
+    for t in range(width + (reach + 1) * (height - 1)):
+        for c in range(channels):
+            front = [(c, y, t - (reach + 1) * y) for y in range(height) if 0 <= t - (reach + 1) * y < width]
+            sites = [site(p, known, *at) for p, known in zip(parameters, found, strict=True) for at in front]
+            values = iter(pop(stack, sites))
+            for p, known in zip(parameters, found, strict=True):
+                for _, y, x in front:
+                    v = next(values)
+                    location = p[(c * height + y) * width + x][0]
+                    known[c, y, x] = v, clip(16 * v + 8 - location, -(1 << 15), 1 << 15)
+    return [[known[at][0] for at in sorted(known)] for known in found]
 
 
 def pop_columns(likelihood, stack, parameters):

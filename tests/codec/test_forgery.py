@@ -29,7 +29,8 @@ def archived(request, models):
     small = {"epochs": 2, "latent_dim": 1, "hidden": (4,), "prior": "normal"}
     if request.param == "frame":
         rng = np.random.default_rng(0)
-        rows = pl.DataFrame({"a": rng.poisson(9, 6000), "b": rng.normal(size=6000), "c": rng.choice(["x", "y"], 6000)})
+        price = rng.normal(size=15000).round(2)
+        rows = pl.DataFrame({"a": rng.poisson(9, 15000), "b": price, "c": rng.choice(["x", "y"], 15000)})
         model = vaekit.VAE(**small).fit(rows)
     elif request.param == "convolutions":
         rows = models.rows("autoregressive")[:20]

@@ -218,13 +218,15 @@ def test_an_activation_is_its_function_in_other_steps(name, seed, multiplier, sh
 def test_a_residual_adds_what_its_steps_make(seed, multiplier, shift):
     rng = np.random.default_rng(seed)
     inner, h = made_product(rng, (5, 5), 5, 127), rng.integers(-255, 256, (3, 5))
-    step = Residual([inner], multiplier, shift, 255)
+    step = Residual([inner], np.array([multiplier]), np.array([shift]), 255)
     assert network.check([step], 255) == 255
     kept = each(whole(h), lambda x: rounded(x, multiplier, shift, -255, 255))
     equal(step(h.astype(float)), each(kept + by_hand(inner, whole(h)), lambda x: min(max(x, -255), 255)))
 
 
-@pytest.mark.parametrize("outer", [lambda steps: Residual(steps, 1, 0, 255), lambda steps: steps[0]])
+@pytest.mark.parametrize(
+    "outer", [lambda steps: Residual(steps, np.ones(1, int), np.zeros(1, int), 255), lambda steps: steps[0]]
+)
 def test_what_stands_within_a_residual_is_checked_too(outer):
     broken = Product(*(np.array(x) for x in ([[1 << 53]], [0], [1], [0])), -5, 5)
     with pytest.raises(CodecError, match="cannot hold"):

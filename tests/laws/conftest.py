@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ class LikelihoodCase:
         A row's total.
     discretized : bool
         Whether it is a density cut into levels, which has a cdf and a mean to within half a level.
+    chained : bool
+        Whether a value's distribution is one given the values before it.
     """
 
     make: Callable[[], Likelihood]
@@ -46,6 +49,7 @@ class LikelihoodCase:
     width: Tensor = field(default_factory=lambda: torch.ones(D))
     exposure: float | None = None
     discretized: bool = False
+    chained: bool = False
 
     @torch.no_grad()
     def distribution(self, n: int, seed: int = 0, spread: float = 1.0) -> Any:
@@ -69,8 +73,16 @@ class LikelihoodCase:
     def log_prob(self, seed: int = 0, spread: float = 1.0) -> Tensor:
         """log p of every point of the support, in the user's units: [n_points, D] in float64."""
         with torch.no_grad():
-            found = self.distribution(len(self.support), seed, spread).log_prob(self.support)
+            found = self.on_support(self.distribution(len(self.support), seed, spread).log_prob)
         return found.double() - self.make().log_unit.double()
+
+    def on_support(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """A function's answers [n_points, D] at every point of the support, all other values of a row being held."""
+        if not self.chained:
+            return function(self.support)
+        rows = self.draw(1).expand(len(self.support), D)
+        changed = [torch.where(torch.arange(D) == j, self.support, rows) for j in range(D)]
+        return torch.stack([function(codes)[:, j] for j, codes in enumerate(changed)], 1)
 
 
 def _levels(n: int) -> Tensor:
@@ -134,6 +146,7 @@ CASES: dict[str, LikelihoodCase] = {
         torch.full((D,), 1 / 20_000),  # a density per unit of x / top
     ),
     "discretized-logistic": levels_case("discretized-logistic"),
+    "discretized-logistic-context": dataclasses.replace(levels_case("discretized-logistic-context"), chained=True),
     "discretized-logistic-ends": levels_case("discretized-logistic-ends", _ends),
     "discretized-logistic-mixture": levels_case("discretized-logistic-mixture"),
     "discretized-logistic-mixture-ends": levels_case("discretized-logistic-mixture-ends", _ends),
@@ -170,6 +183,11 @@ DISCRETIZED = [name for name, case in CASES.items() if case.discretized and name
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> LikelihoodCase:
+    return CASES[request.param]
+
+
+@pytest.fixture(params=[name for name, case in CASES.items() if not case.chained])
+def unchained(request: pytest.FixtureRequest) -> LikelihoodCase:
     return CASES[request.param]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vaekit.codec import entropy, tables
 from vaekit.codec.columns import Columns
+from vaekit.codec.context import KERNEL_BITS, ContextLevels
 from vaekit.codec.export_table import TOP, float_bits_of_columns, integer_columns, reader, whole_rows
 from vaekit.codec.integer_network import Gate, Operation, Product, Reshape
 from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
@@ -26,8 +27,10 @@ from vaekit.codec.quantise import MIDDLE, NARROW, WIDE, Block, Output, Width, bl
 from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, REACH, inverse_scales
 from vaekit.data.schema import Schema
 from vaekit.distributions.chain import Chain
+from vaekit.distributions.context import ContextLogisticLikelihood
 from vaekit.distributions.likelihood import Likelihood, bounded
-from vaekit.distributions.likelihoods import BernoulliLikelihood, DiscretizedLogisticLikelihood
+from vaekit.distributions.likelihoods import BernoulliLikelihood
+from vaekit.distributions.logistic import DiscretizedLogisticLikelihood
 from vaekit.distributions.posteriors import Reparametrised
 from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.base import LatentModel
@@ -383,6 +386,14 @@ def integer_likelihood(observation: Likelihood) -> tuple[IntegerLikelihood, Outp
 def _(observation: BernoulliLikelihood) -> tuple[IntegerLikelihood, Output]:
     n = math.prod(observation.event_shape)
     return Bernoulli(int(observation.top)), Output(np.full(n, 1 / LOG_STEPS), np.zeros(n), REACH)
+
+
+@integer_likelihood.register
+def _(observation: ContextLogisticLikelihood) -> tuple[IntegerLikelihood, Output]:
+    alone, output = integer_likelihood.dispatch(DiscretizedLogisticLikelihood)(observation)
+    kernel = np.rint(observation.kernel.double().numpy() * (1 << KERNEL_BITS)).astype(np.int64)
+    shape = list(observation.picture_shape)
+    return ContextLevels(alone.n_levels, shape, kernel, alone.inverse, alone.lowest), output
 
 
 @integer_likelihood.register

@@ -16,6 +16,8 @@ from vaekit.data.frames import columns_of
 from vaekit.data.schema import Schema
 from vaekit.errors import DataError
 
+MOST_COME_BACK = 0.9  # of a column's values, for it to be coded
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -26,11 +28,11 @@ class Parts:
     rows : ndarray of int of shape (n, fields)
         Whole numbers of the columns in `coded`; all others are gaps.
     coded : list of str
-        Columns that whole numbers give back.
+        Columns that whole numbers give back, but for stray values.
     nan : list of str
         Those among them whose gaps are NaN, not null.
     kept : polars.DataFrame
-        The frame, its coded columns emptied.
+        The frame, its coded columns emptied but for stray values.
     """
 
     rows: Whole
@@ -41,19 +43,21 @@ class Parts:
 
 def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame) -> Parts:
     """Return a table in two parts: the fields that come back from whole numbers, and the others."""
-    rows, coded, nan = np.full((len(table), len(schema.fields)), GAP), [], []
+    rows, coded, nan, kept = np.full((len(table), len(schema.fields)), GAP), [], [], table
     for j in fields:
         field = schema.fields[j]
         found = _coded(field, table[field.name]) if field.name in table.columns else None
         if found is not None:
-            rows[:, j], is_nan = found
+            rows[:, j], is_nan, comes_back = found
             coded.append(field.name)
             nan += [field.name] * is_nan
-    return Parts(rows, coded, nan, table.with_columns(pl.lit(None, table.schema[n]).alias(n) for n in coded))
+            stray = pl.when(~comes_back).then(pl.col(field.name))
+            kept = kept.with_columns(stray.alias(field.name))
+    return Parts(rows, coded, nan, kept)
 
 
-def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool] | None:
-    """Return a column's whole numbers and whether its gaps are NaN; None where it would not come back as it is."""
+def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool, pl.Series] | None:
+    """Return a column's whole numbers, whether its gaps are NaN, and which values come back; None if not nearly all."""
     try:
         found = to_whole(field, columns_of(column.to_frame())[0][field.name])
     except DataError:
@@ -61,7 +65,8 @@ def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool] | None:
     if found is None:
         return None
     is_nan = bool((found == GAP).any()) and column.dtype.is_float() and column.null_count() == 0
-    return (found, is_nan) if _same(column, restored(field, found, column.dtype, is_nan=is_nan)) else None
+    comes_back = _same(column, restored(field, found, column.dtype, is_nan=is_nan))
+    return (found, is_nan, comes_back) if comes_back.mean() >= MOST_COME_BACK else None  # type: ignore[operator]
 
 
 def joined(schema: Schema, coded: Sequence[str], nan: Sequence[str], rows: Whole, kept: pl.DataFrame) -> pl.DataFrame:
@@ -71,7 +76,7 @@ def joined(schema: Schema, coded: Sequence[str], nan: Sequence[str], rows: Whole
         restored(schema.fields[places[name]], rows[:, places[name]], kept.schema[name], is_nan=name in nan)
         for name in coded
     )
-    return kept.with_columns(*columns)
+    return kept.with_columns(pl.coalesce(pl.col(column.name), column) for column in columns)
 
 
 def restored(field: Field, whole: Whole, dtype: pl.DataType, *, is_nan: bool) -> pl.Series:
@@ -84,11 +89,10 @@ def restored(field: Field, whole: Whole, dtype: pl.DataType, *, is_nan: bool) ->
     return series.scatter(np.flatnonzero(gaps), None).cast(dtype)
 
 
-def _same(a: pl.Series, b: pl.Series) -> bool:
-    """Whether two columns hold the same values, to the sign of a zero."""
-    if not a.equals(b, check_dtypes=True, null_equal=True):
-        return False
-    return not a.dtype.is_float() or _signs(a).equals(_signs(b))
+def _same(a: pl.Series, b: pl.Series) -> pl.Series:
+    """Return where two columns hold the same values, to the sign of a zero."""
+    same = a.eq_missing(b)
+    return same & (_signs(a) == _signs(b)) if a.dtype.is_float() else same
 
 
 def _signs(column: pl.Series) -> pl.Series:

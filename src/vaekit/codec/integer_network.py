@@ -168,14 +168,14 @@ class Residual(Operation):
     Parameters
     ----------
     steps : list of Operation
-    multiplier, shift : int
-        From the input's step to the output's: 1 and 0 where they are the same.
+    multiplier, shift : ndarray of int of shape (1,) or (in,)
+        From each input's step to the output's: 1 and 0 where they are the same.
     high : int
     """
 
     steps: list[Operation]
-    multiplier: int
-    shift: int
+    multiplier: Array
+    shift: Array
     high: int
 
     def __call__(self, h: Floats) -> Floats:
@@ -186,8 +186,8 @@ class Residual(Operation):
     def reach(self, inputs: int) -> int:
         """Return the largest magnitude of outputs."""
         check(self.steps, inputs)
-        refuse_shifts([self.shift])
-        assert_exact(inputs * self.multiplier, self.shift)
+        refuse_shifts(self.shift)
+        assert_exact(inputs * int(np.abs(self.multiplier.astype(np.int64)).max()), int(self.shift.max()))
         return self.high
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vaekit.codec import columns, likelihoods, normals, priors, reading
+from vaekit.codec import columns, context, likelihoods, normals, priors, reading
 from vaekit.codec import integer_network as network
 from vaekit.codec.model import IntegerModel, Posterior
 from vaekit.codec.refusal import refused_as
@@ -31,7 +31,7 @@ KNOWN: dict[str, type[Any]] = {
         *(network.Product, network.Gate, network.Activate, network.Residual, network.Reshape, network.Interleave),
         *(normals.Normals, normals.Layers, Posterior, IntegerModel),
         *(priors.FixedPrior, priors.MixturePrior, priors.AutoregressivePrior, priors.TopDownPrior),
-        *(likelihoods.Bernoulli, likelihoods.Levels),
+        *(likelihoods.Bernoulli, likelihoods.Levels, context.ContextLevels),
         *(reading.Read, columns.Columns, columns.Column),
         *(columns.Coin, columns.Choice, columns.Bell, columns.Counted),
     )
@@ -59,7 +59,7 @@ def from_bytes(data: bytes) -> IntegerModel:
     """
     with refused_as("The integer model"):
         (length,) = struct.unpack_from("<I", data)
-        plain = json.loads(data[4 : 4 + length])
+        plain = json.loads(data[4 : 4 + length], parse_constant=int)  # which refuses infinities
         found: IntegerModel = _made(plain["model"], _Arrays(data, 4 + length))
         is_as_told = answer(found) == plain["known_answer"]
     if not is_as_told:

@@ -266,8 +266,7 @@ def _hidden(part: Block, of_input: float | Floats, of_output: float, reach: int,
             Activate(part.activation, int(multiplier), int(shift), width.activation),
         ]
     if part.residual:
-        (multiplier,), (shift,) = as_fractions(np.array([np.max(of_input) / of_output]), 20)
-        made = [Residual(made, int(multiplier), int(shift), width.activation)]
+        made = [Residual(made, *as_fractions(np.atleast_1d(of_input) / of_output, 20), width.activation)]
     return [*part.before, *made, *part.after]
 
 

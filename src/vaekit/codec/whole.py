@@ -20,7 +20,9 @@ MOST = 1 << 52  # which a double holds, and its neighbours
 
 
 def to_whole(field: Field, raw: Array) -> Whole | None:
-    """Return a column's values as whole numbers, gaps as `GAP`; None where a value is no such number.
+    """Return a column's values as whole numbers, gaps as `GAP`; None where its kind has no such form.
+
+    A stray value that is none may become any: who needs the very values compares.
 
     Examples
     --------
@@ -30,14 +32,14 @@ def to_whole(field: Field, raw: Array) -> Whole | None:
     gaps = is_missing(raw)
     known = np.where(gaps, np.full(1, raw[~gaps][0] if (~gaps).any() else 0, raw.dtype), raw)
     found = _whole(field, known)
-    if found is None or (np.abs(found) > MOST).any():
+    if found is None:
         return None
-    return np.where(gaps, GAP, found.astype(np.int64))
+    return np.where(gaps, GAP, np.where(np.abs(found) <= MOST, found, 0).astype(np.int64))
 
 
 @singledispatch
 def _whole(field: Field, raw: Array) -> Array | None:
-    """Return values without gaps as whole numbers, about which the caller makes sure."""
+    """Return values without gaps as about whole numbers."""
     return None
 
 
@@ -55,16 +57,15 @@ def _(field: Levels, raw: Array) -> Array | None:
 
 @_whole.register
 def _(field: Real, raw: Array) -> Array | None:
-    if field.step is None or not (np.abs(raw) < MOST).all():
+    if field.step is None:
         return None
     numerator, denominator = field.step
-    return np.rint(raw.astype(np.float64) * denominator / numerator)
+    return np.rint(np.where(np.abs(raw) < MOST, raw, 0.0).astype(np.float64) * denominator / numerator)
 
 
 @_whole.register
 def _(field: Categorical, raw: Array) -> Array | None:
-    index = field._encode(raw)
-    return None if (index < 0).any() else index
+    return field._encode(raw)
 
 
 def of_whole(field: Field, whole: Whole) -> Array:

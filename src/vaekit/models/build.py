@@ -32,6 +32,7 @@ ACCEPTS: dict[str, set[str]] = {
     "bernoulli": {"binary", "levels", "unit"},
     "continuous-bernoulli": {"binary", "levels", "unit"},
     "discretized-logistic": {"levels", "integer", "binary"},
+    "discretized-logistic-context": {"levels"},
     "discretized-logistic-ends": {"levels"},
     "discretized-logistic-mixture": {"levels", "integer"},
     "discretized-logistic-mixture-ends": {"levels"},
@@ -168,6 +169,11 @@ def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str |
         return tuple(natural_likelihood(f, schema, codes) for f in schema.fields)
     if asked not in LIKELIHOODS:
         raise ParameterError(f"The likelihood '{asked}' is not known. Choose one of: auto, {', '.join(LIKELIHOODS)}.")
+    if asked.endswith("context") and not (schema.is_block and not schema.has_missing):
+        raise ParameterError(
+            f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these data "
+            "are others. Choose another likelihood."
+        )
     kinds = {f.kind for f in schema.fields}
     if not kinds & ACCEPTS[asked]:
         raise ParameterError(
