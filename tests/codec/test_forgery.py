@@ -8,7 +8,6 @@ import struct
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 import vaekit
@@ -23,16 +22,11 @@ LIES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions", "frame"])
+@pytest.fixture(scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions"])
 def archived(request, models):
     """A small archive with its model inside."""
     small = {"epochs": 2, "latent_dim": 1, "hidden": (4,), "prior": "normal"}
-    if request.param == "frame":
-        rng = np.random.default_rng(0)
-        price = rng.normal(size=15000).round(2)
-        rows = pl.DataFrame({"a": rng.poisson(9, 15000), "b": price, "c": rng.choice(["x", "y"], 15000)})
-        model = vaekit.VAE(**small).fit(rows)
-    elif request.param == "convolutions":
+    if request.param == "convolutions":
         rows = models.rows("autoregressive")[:20]
         model = vaekit.VAE(**small | {"network": "conv"}).fit(models.rows("autoregressive"))
     else:

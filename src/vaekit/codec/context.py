@@ -112,8 +112,8 @@ class ContextLevels(IntegerLikelihood):
         near = differences[read, row[:, None] + up, column[:, None] + left]  # [values, taps, n]
         moved = self.kernel[channel, read, up, left].astype(np.float64) @ near  # [values, n]
         place = loc[front] + np.floor((moved + (1 << (KERNEL_BITS - 1))) / (1 << KERNEL_BITS))
-        flat = (part.T.reshape(1, -1) for part in (np.clip(place, -REACH, REACH), inverse[front]))
-        return Located(tables.logistic_cdf(), *flat, None, self.n_levels)
+        places, scales = (part.T.reshape(1, -1) for part in (np.clip(place, -REACH, REACH), inverse[front]))
+        return Located(tables.logistic_cdf(), places, scales, None, self.n_levels)
 
     @property
     def _reach(self) -> int:

@@ -390,14 +390,14 @@ def _(observation: BernoulliLikelihood) -> tuple[IntegerLikelihood, Output]:
 
 @integer_likelihood.register
 def _(observation: ContextLogisticLikelihood) -> tuple[IntegerLikelihood, Output]:
-    alone, output = integer_likelihood.dispatch(DiscretizedLogisticLikelihood)(observation)
+    alone, output = _levels(observation)
     kernel = np.rint(observation.kernel.double().numpy() * (1 << KERNEL_BITS)).astype(np.int64)
     shape = list(observation.picture_shape)
     return ContextLevels(alone.n_levels, shape, kernel, alone.inverse, alone.lowest), output
 
 
-@integer_likelihood.register
-def _(observation: DiscretizedLogisticLikelihood) -> tuple[IntegerLikelihood, Output]:
+@integer_likelihood.register(DiscretizedLogisticLikelihood)
+def _levels(observation: DiscretizedLogisticLikelihood) -> tuple[Levels, Output]:
     if observation.n_levels is None:
         raise NotImplementedError("whole numbers without ends have no integer form yet")
     m, n = observation.n_components, math.prod(observation.event_shape)

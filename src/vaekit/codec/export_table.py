@@ -25,9 +25,9 @@ from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
-    DiscretizedLogisticLikelihood,
     GaussianLikelihood,
 )
+from vaekit.distributions.logistic import DiscretizedLogisticLikelihood
 from vaekit.distributions.negative_binomial import NegativeBinomialLikelihood
 from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.base import LatentModel

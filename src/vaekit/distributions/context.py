@@ -51,7 +51,7 @@ class ContextLogisticLikelihood(DiscretizedLogisticLikelihood):
         return ContextLogistic(alone, self.kernel, self.picture_shape)
 
 
-def before(picture_shape: tuple[int, int, int]) -> Tensor:
+def before(picture_shape: Sequence[int]) -> Tensor:
     """Return which values near one are before it: [C, C, rows from NEAR above, columns from NEAR left to NEAR right].
 
     Examples

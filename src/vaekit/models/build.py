@@ -171,8 +171,8 @@ def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str |
         raise ParameterError(f"The likelihood '{asked}' is not known. Choose one of: auto, {', '.join(LIKELIHOODS)}.")
     if asked.endswith("context") and not (schema.is_block and not schema.has_missing):
         raise ParameterError(
-            f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these data "
-            "are others. Choose another likelihood."
+            f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these "
+            "data are others. Choose another likelihood."
         )
     kinds = {f.kind for f in schema.fields}
     if not kinds & ACCEPTS[asked]:
