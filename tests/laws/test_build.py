@@ -9,7 +9,7 @@ from vaekit.data.fields import FIELDS
 from vaekit.data.schema import Schema
 from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.errors import ParameterError
-from vaekit.models.build import ACCEPTS, NATURAL, Architecture, build, choose_likelihoods
+from vaekit.models.build import ACCEPTS, BLOCKS_ALONE, NATURAL, Architecture, build, choose_likelihoods
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -25,7 +25,7 @@ COLUMNS = {
 }
 assert set(COLUMNS) == set(FIELDS)
 
-PAIRS = [(name, kind) for name in LIKELIHOODS for kind in sorted(ACCEPTS[name])]
+PAIRS = [(name, kind) for name in LIKELIHOODS if name not in BLOCKS_ALONE for kind in sorted(ACCEPTS[name])]
 
 
 def test_the_tables_name_every_likelihood_and_kind():
@@ -71,6 +71,15 @@ def test_a_likelihood_refuses_all_other_kinds(name):
         schema, frame = schema_of(kind)
         with pytest.raises(ParameterError, match=f"The likelihood '{name}' is for .* data, but these are {kind}"):
             choose_likelihoods(schema, schema.encode(frame), name)
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS_ALONE))
+def test_a_likelihood_of_blocks_refuses_tables_and_gaps(name):
+    gaps = RNG.integers(0, 5, (N, 4)) / 2
+    gaps[0, 0] = np.nan
+    for schema, data in (schema_of("levels"), (Schema.infer(gaps), gaps)):
+        with pytest.raises(ParameterError, match="in pictures and vectors without gaps; these data are others"):
+            choose_likelihoods(schema, schema.encode(data), name)
 
 
 @pytest.mark.parametrize("kind", NATURAL)

@@ -45,6 +45,8 @@ ACCEPTS: dict[str, set[str]] = {
     "categorical": {"categorical"},
 }
 
+BLOCKS_ALONE = {"discretized-logistic-context"}  # read the values before: of pictures and vectors without gaps
+
 NATURAL: dict[str, str] = {
     "binary": "bernoulli",
     "levels": "discretized-logistic",
@@ -169,16 +171,16 @@ def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str |
         return tuple(natural_likelihood(f, schema, codes) for f in schema.fields)
     if asked not in LIKELIHOODS:
         raise ParameterError(f"The likelihood '{asked}' is not known. Choose one of: auto, {', '.join(LIKELIHOODS)}.")
-    if asked.endswith("context") and not (schema.is_block and not schema.has_missing):
-        raise ParameterError(
-            f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these "
-            "data are others. Choose another likelihood."
-        )
     kinds = {f.kind for f in schema.fields}
     if not kinds & ACCEPTS[asked]:
         raise ParameterError(
             f"The likelihood '{asked}' is for {_listed(ACCEPTS[asked])} data, but these are {_listed(kinds)}. "
             "Choose another likelihood, or declare kinds."
+        )
+    if asked in BLOCKS_ALONE and not (schema.is_block and not schema.has_missing):
+        raise ParameterError(
+            f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these "
+            "data are others. Choose another likelihood."
         )
     return tuple(asked if f.kind in ACCEPTS[asked] else natural_likelihood(f, schema, codes) for f in schema.fields)
 
