@@ -8,8 +8,8 @@ round every contestant starts in turn in a process of its own; its first epoch w
 second is timed, from the end of one to the end of the other. The others train on grey levels as if they were
 probabilities; ours binarises each batch afresh, averages weights, looks for numbers that are not finite and measures
 the bound of 600 pictures of the test part, all within the time. Pythae and PyTorch's example read the loss at each
-step, as they ship. Precision is each one's default: ours is bfloat16 where the processor has its instructions, the
-others float32.
+step, as they ship. Precision is each one's default: ours is bfloat16 where the processor multiplies it faster,
+the others float32.
 
 Quality: Pythae trains the same network for 20 epochs, with a learning rate of 1e-3 and batches of 128 (its own defaults
 are 1e-4 and 64), on grey levels or on pictures binarised afresh at every use. Its test bound is the target of

@@ -57,10 +57,17 @@ def test_what_the_user_said_stays():
     assert {name: getattr(options, name) for name in said} == said
 
 
-def test_pictures_of_many_levels_are_convolved_to_mixtures():
-    options = chosen(PICTURES)[0]
-    assert (options.network, options.likelihood) == ("conv", "discretized-logistic-mixture")
-    assert chosen(PICTURES[:, :8, :8] // 128)[0].likelihood == "bernoulli"
+def test_pictures_are_convolved_to_likelihoods_that_follow_from_their_levels():
+    drawing = np.where(PICTURES > 99, 255, PICTURES)
+    vectors = PICTURES.reshape(len(PICTURES), -1)
+    likelihoods = {
+        "discretized-logistic-context": chosen(PICTURES)[0],
+        "discretized-logistic-mixture-ends": chosen(drawing)[0],
+        "discretized-logistic-mixture": chosen(vectors)[0],
+        "bernoulli": chosen(PICTURES[:, :8, :8] // 128)[0],
+    }
+    assert {name: options.likelihood for name, options in likelihoods.items()} == {name: name for name in likelihoods}
+    assert [options.network for options in likelihoods.values()] == ["conv", "conv", "mlp", "mlp"]
 
 
 def test_an_autoencoder_is_refused():

@@ -56,6 +56,19 @@ def test_a_parameter_without_gradient_stays():
     assert (used < 1).all()
 
 
+def test_an_input_that_is_seldom_on_leaves_no_subnormal_mean():
+    p = nn.Parameter(torch.ones(2, 2))
+    adam = AdamW({"weight": p}, WEIGHT_DECAY)
+    for step in range(1000):
+        if step % 100 == 0:
+            adam.forget_traces()
+        (p * (step == 0)).sum().backward()
+        adam.step(1e-3, 100.0)
+        assert not ((adam.means[0] != 0) & (adam.means[0].abs() < torch.finfo(torch.float32).tiny)).any()
+    assert (adam.means[0] == 0).all()
+    assert (adam.squares[0] > 0).all()
+
+
 def test_its_state_is_named_tensor_by_tensor():
     adam = AdamW({"weight": nn.Parameter(torch.ones(2))}, WEIGHT_DECAY)
     assert {name: tuple(t.shape) for name, t in adam.tensors().items()} == {

@@ -37,7 +37,7 @@ class BernoulliLikelihood(Likelihood):
 
     def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
         """Return p(x | parameters), batch shape [n, *event_shape]."""
-        return ScaledBernoulli(parameters[:, 0], self.top)
+        return ScaledBernoulli(parameters.squeeze(1), self.top)
 
     def _initial(self, codes: Tensor) -> Tensor:
         """Return the logit of the mean, with one pseudo-observation of each value."""
@@ -47,7 +47,7 @@ class BernoulliLikelihood(Likelihood):
     def observe(self, codes: Tensor, uniform: Callable[[Tensor], Tensor] = coarse_uniform) -> Tensor:
         """Return codes in {0, top}, top with probability code / top; a gap stays one."""
         codes = codes.float()
-        drawn = (uniform(codes) * self.top < codes).float() * self.top
+        drawn = torch.where(uniform(codes) * self.top < codes, self.top, 0.0)
         return torch.where(codes.isnan(), codes, drawn) if self.has_gaps else drawn
 
 

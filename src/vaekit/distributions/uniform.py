@@ -21,4 +21,4 @@ def coarse_uniform(like: Tensor) -> Tensor:
         return torch.rand(like.shape, device=like.device)
     bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     whole = bits.view(torch.int16)[: like.numel()].view(like.shape)  # −2¹⁵ .. 2¹⁵ − 1
-    return whole.float().add_(2**15).mul_(2**-16)
+    return whole.mul(2**-16).add_(0.5)

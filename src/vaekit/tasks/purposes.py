@@ -63,10 +63,16 @@ def _is_large_picture(schema: Schema) -> bool:
 
 
 def _likelihood(schema: Schema, codes: Array) -> str:
-    """Return the natural likelihood of an array, of several components where there are levels enough for them."""
+    """Return the natural likelihood of an array; where there are many levels, one that is worth its time.
+
+    That is one told from the neighbours in pictures whose levels are seldom the first or last, as of photographs, else
+    one of several components.
+    """
     if not schema.is_block:
         return "auto"
     field = schema.fields[0]
     name = natural_likelihood(field, schema, codes)
-    many = isinstance(field, Levels) and field.n_levels >= MANY_LEVELS
-    return name.replace("logistic", "logistic-mixture") if many else name
+    if not (isinstance(field, Levels) and field.n_levels >= MANY_LEVELS):
+        return name
+    is_photograph = schema.is_picture and not schema.has_missing and not name.endswith("ends")
+    return name + "-context" if is_photograph else name.replace("logistic", "logistic-mixture")

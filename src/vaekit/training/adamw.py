@@ -65,6 +65,16 @@ class AdamW:
             grad_scale=scale,
         )
 
+    @torch.no_grad()
+    def forget_traces(self) -> None:
+        """Set moments under 1e-30 to 0; called once in 100 steps, no mean falls to a subnormal number.
+
+        With those a processor is a hundred times slower. Inputs that are seldom other than 0, as at the margins of
+        pictures, leave such means behind: they made a step of 784-400-20 take a tenth longer after three epochs.
+        """
+        for moment in (*self.means, *self.squares):
+            moment.masked_fill_(moment.abs() < 1e-30, 0.0)
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name."""
         named = {"taken": self.taken}

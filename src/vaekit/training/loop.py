@@ -118,6 +118,7 @@ class Run:
         """Take up to ROUND_STEPS steps; keep them when all numbers stayed finite, else go back and halve the rate."""
         facts, good = self.facts, self._copy()
         self.model.train()
+        self.optimizer.forget_traces()
         reseed(self.settings.device, seed_of(self.settings.seed, 2, facts.epoch, facts.step))
         for x in self._next_batches():
             self._step(x)

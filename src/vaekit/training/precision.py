@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import nn
@@ -23,7 +25,7 @@ def choose_device(asked: str = "auto") -> str:
 
 
 def choose_precision(asked: str, device: str, model: nn.Module) -> str:
-    """Return "bfloat16" where it is faster: on GPUs, and on processors with bf16 instructions for wide layers.
+    """Return "bfloat16" where it is faster: on GPUs, and for wide layers on processors that multiply it faster.
 
     Narrow layers gain nothing: benchmarks/precision.py measures both.
     """
@@ -35,10 +37,27 @@ def choose_precision(asked: str, device: str, model: nn.Module) -> str:
     return "bfloat16" if device == "cpu" and has_fast_bfloat16() and widest >= 100_000 else "float32"
 
 
+@cache
 def has_fast_bfloat16() -> bool:
-    """Whether the processor multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
+    """Whether the processor multiplies bf16 in hardware, and in at most two thirds of float32's time.
+
+    The second is measured, in some 30 ms: of two processors with AVX512-BF16, one took a quarter of float32's time, the
+    other twice as long.
+    """
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    if not any(getattr(torch.cpu, probe, lambda: False)() for probe in probes):
+        return False
+    turns = [(product_seconds(torch.bfloat16), product_seconds(torch.float32)) for _ in range(6)]
+    half, single = (min(seconds) for seconds in zip(*turns, strict=True))
+    return half <= single * 2 / 3
+
+
+def product_seconds(dtype: torch.dtype, n: int = 512) -> float:
+    """Return what a product of two n × n matrices takes."""
+    a = torch.ones(n, n, dtype=dtype)
+    began = time.perf_counter()
+    a @ a
+    return time.perf_counter() - began
 
 
 def choose_threads(asked: int | None = None, *, small: bool = False) -> int:
