@@ -1,6 +1,7 @@
 """The verbs of archives, in files and in pipes, in zstd's manner."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -131,3 +132,34 @@ def test_mistakes_are_said_in_a_sentence(vaekit, folder, tmp_path, words, said):
     assert done.status in (1, 2)
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+def test_less_than_all(vaekit, folder):
+    rows = load("digits").astype(np.uint8)
+    told = run(
+        vaekit, "compress", folder / "m.vae", folder / "x.npy", "-o", folder / "few.vaez", "--lossy", "--max-error", 2
+    ).err
+    assert "largest error 2, root mean square" in told
+    run(vaekit, "decompress", folder / "few.vaez", "--model", folder / "m.vae", "-o", folder / "few.npy", "--quiet")
+    off = np.abs(np.load(folder / "few.npy").astype(int) - rows)
+    assert 0 < off.max() <= 2
+    assert (folder / "few.vaez").stat().st_size < 20_000
+    told = run(vaekit, "compress", folder / "m.vae", folder / "x.npy", "-o", "-", "--lossy", "--target-bits", 60).err
+    assert "bits a value; 2 blocks by" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--quality", 3], "Say --lossy with them"),
+        (["--lossy", "--quality", 3, "--max-error", 2], "got quality and max_error"),
+        (["--lossy", "--quality", 101], "quality must be from 0 to 100; got 101"),
+        (["--lossy", "--max-error", "little"], "max_error must be 0 or more, .*; got little"),
+        (["--lossy", "--target-bits", 0], "target_bits must be more than 0; got 0"),
+    ],
+)
+def test_a_dial_out_of_its_range_is_misuse(vaekit, folder, words, said):
+    done = vaekit("compress", folder / "m.vae", folder / "x.npy", "-o", folder / "none.vaez", *words)
+    assert done.status == 2
+    assert re.search(said, done.err)
+    assert not (folder / "none.vaez").exists()

@@ -285,6 +285,32 @@ def located(table, components, n_cells):
     return below, n_cells
 
 
+def joined(site, edges):
+    below, _ = site
+    return (lambda k: below(edges[k])), len(edges) - 1
+
+
+class Lattice:
+    """Joined cells of units; without steps each cell by itself."""
+
+    def __init__(self, told, n_cells):
+        self.told, self.n_cells = told, n_cells
+        if told:
+            self.counts = [-((f - n_cells) // s) for s, f in zip(told["step"], told["first"], strict=True)]
+
+    def site(self, site, unit):
+        if not self.told:
+            return site
+        (below, _), step, first = site, self.told["step"][unit], self.told["first"][unit]
+        return (lambda k: below(clip(first + k * step, 0, self.n_cells))), max(2, *self.counts)
+
+    def cell(self, k, unit):
+        if not self.told:
+            return k
+        step, first = self.told["step"][unit], self.told["first"][unit]
+        return clip(first + min(k, self.counts[unit] - 1) * step + step // 2, 0, self.n_cells - 1)
+
+
 def relative(logits):
     return [WEIGHTS[min(max(logits) - x, 448)] for x in logits]
 
@@ -354,22 +380,23 @@ def layer_sites(layers, i, features, above):
     return [located(NORMAL, [(x, v, 1)], layers["n_cells"]) for x, v in zip(made[:d], scales, strict=True)]
 
 
-def pop_prior(prior, stack, n_rows):
-    return PRIORS[prior["is"]](prior, stack, n_rows)
+def pop_prior(prior, stack, n_rows, lattice):
+    return PRIORS[prior["is"]](prior, stack, n_rows, lattice)
 
 
-def pop_fixed(prior, stack, n_rows):
-    pairs = zip(prior["loc"][1], prior["inverse"][1], strict=True)
-    sites = [located(NORMAL, [(x, v, 1)], prior["n_cells"]) for x, v in pairs]
-    return split(pop(stack, sites * n_rows), len(sites))
+def pop_fixed(prior, stack, n_rows, lattice):
+    pairs = enumerate(zip(prior["loc"][1], prior["inverse"][1], strict=True))
+    sites = [lattice.site(located(NORMAL, [(x, v, 1)], prior["n_cells"]), j) for j, (x, v) in pairs]
+    rows = split(pop(stack, sites * n_rows), len(sites))
+    return [[lattice.cell(k, j) for j, k in enumerate(row)] for row in rows]
 
 
-def pop_autoregressive(prior, stack, n_rows):
+def pop_autoregressive(prior, stack, n_rows, lattice):
     d, rows = prior["hidden"]["weight"][0][1], [[] for _ in range(n_rows)]
     for j in range(d):
-        sites = [autoregressive_site(prior, z, j, d) for z in rows]
-        for z, cell in zip(rows, pop(stack, sites), strict=True):
-            z.append(cell)
+        sites = [lattice.site(autoregressive_site(prior, z, j, d), j) for z in rows]
+        for z, k in zip(rows, pop(stack, sites), strict=True):
+            z.append(lattice.cell(k, j))
     return rows
 
 
@@ -381,11 +408,11 @@ def autoregressive_site(prior, z, j, d):
     return located(NORMAL, list(zip(places, inverse, shares(logits), strict=True)), prior["n_cells"])
 
 
-def pop_mixture(prior, stack, n_rows):
+def pop_mixture(prior, stack, n_rows, lattice):
     rows = [Mixture(prior) for _ in range(n_rows)]
-    for _ in range(n_units(prior)):
-        for z, cell in zip(rows, pop(stack, [z.site() for z in rows]), strict=True):
-            z.meet(cell)
+    for j in range(n_units(prior)):
+        for z, k in zip(rows, pop(stack, [lattice.site(z.site(), j) for z in rows]), strict=True):
+            z.meet(lattice.cell(k, j))
     return [z.cells for z in rows]
 
 
@@ -418,11 +445,14 @@ class Mixture:
         self.cells.append(cell)
 
 
-def pop_top_down(prior, stack, n_rows):
-    rows = pop_prior(prior["top"], stack, n_rows)
+def pop_top_down(prior, stack, n_rows, lattice):
+    rows = pop_prior(prior["top"], stack, n_rows, lattice)
     for i, d in enumerate(prior["below"]["sizes"]):
-        found = pop(stack, [site for z in rows for site in layer_sites(prior["below"], i, [], z)])
-        rows = [z + more for z, more in zip(rows, split(found, d), strict=True)]
+        units = range(len(rows[0]), len(rows[0]) + d)
+        layers = [zip(layer_sites(prior["below"], i, [], z), units, strict=True) for z in rows]
+        found = split(pop(stack, [lattice.site(site, j) for layer in layers for site, j in layer]), d)
+        told = [[lattice.cell(k, j) for k, j in zip(more, units, strict=True)] for more in found]
+        rows = [z + more for z, more in zip(rows, told, strict=True)]
     return rows
 
 
@@ -465,6 +495,7 @@ def pop_rows(likelihood, stack, parameters):
 
 
 def pop_context(likelihood, stack, parameters):
+    edges, told = rounding_of(likelihood)
     channels, height, width = likelihood["shape"]
     (*_, side), weights = likelihood["kernel"]
     reach = side // 2
@@ -480,13 +511,14 @@ def pop_context(likelihood, stack, parameters):
                 total += w * known[place][1] if w and place in known else 0
         location, log_scale = p[(c * height + y) * width + x]
         moved = clip(location + rounded(total, 12), -(1 << 18), 1 << 18)
-        return located(LOGISTIC, [(moved, inverse_scale(likelihood, log_scale), 1)], likelihood["n_levels"])
+        all_levels = located(LOGISTIC, [(moved, inverse_scale(likelihood, log_scale), 1)], likelihood["n_levels"])
+        return joined(all_levels, edges)
 
     for t in range(width + (reach + 1) * (height - 1)):
         for c in range(channels):
             front = [(c, y, t - (reach + 1) * y) for y in range(height) if 0 <= t - (reach + 1) * y < width]
             sites = [site(p, known, *at) for p, known in zip(parameters, found, strict=True) for at in front]
-            values = iter(pop(stack, sites))
+            values = iter([told[k] for k in pop(stack, sites)])
             for p, known in zip(parameters, found, strict=True):
                 for _, y, x in front:
                     v = next(values)
@@ -564,15 +596,22 @@ def pop_bernoulli(likelihood, stack, parameters):
     return [likelihood["top"] * stack.pop([(1 << 24) - one, one]) for one in chances]
 
 
-def pop_levels(likelihood, stack, parameters):
-    sites = [level_site(likelihood, p) for p in parameters]
-    if not likelihood["ends"]:
-        return pop(stack, sites)
+def rounding_of(likelihood):
+    """Return the edges of what is told apart, and the levels it is told as."""
     n = likelihood["n_levels"]
-    kinds = pop(stack, [kind_site(likelihood, p, below) for p, (below, _) in zip(parameters, sites, strict=True)])
+    told = likelihood.get("rounding") or {"edges": list(range(n + 1)), "values": list(range(n))}
+    return told["edges"], told["values"]
+
+
+def pop_levels(likelihood, stack, parameters):
+    edges, told = rounding_of(likelihood)
+    sites, n = [joined(level_site(likelihood, p), edges) for p in parameters], len(told)
+    if not likelihood["ends"]:
+        return [told[k] for k in pop(stack, sites)]
+    kinds = pop(stack, [kind_site(likelihood, p, *site) for p, site in zip(parameters, sites, strict=True)])
     inner = [inner_site(*site) for site, kind in zip(sites, kinds, strict=True) if kind == 1]
     found = iter(pop(stack, inner))
-    return [1 + next(found) if kind == 1 else (n - 1 if kind > 1 else 0) for kind in kinds]
+    return [told[1 + next(found) if kind == 1 else (n - 1 if kind > 1 else 0)] for kind in kinds]
 
 
 def level_site(likelihood, p):
@@ -582,9 +621,9 @@ def level_site(likelihood, p):
     return located(LOGISTIC, list(zip(p[:m], inverse, weights, strict=True)), likelihood["n_levels"])
 
 
-def kind_site(likelihood, p, below):
+def kind_site(likelihood, p, below, n):
     low, middle, high = (w >> 2 for w in relative(p[-3:]))
-    n, shift = likelihood["n_levels"], 8 if likelihood["n_components"] == 1 else 20
+    shift = 8 if likelihood["n_components"] == 1 else 20
     first, last, whole = (below(k) >> shift for k in (1, n - 1, n))
     masses = [(low << 16) + middle * first, middle * (last - first), (high << 16) + middle * (whole - last)]
     return (lambda k: sum(masses[:k])), 3
@@ -607,7 +646,7 @@ def decode(model, payload, n_rows):
     stack = Stack(struct.unpack_from(f"<{(len(payload) - 2) // 4}I", payload, 2))
     rows = []
     for number, size in reversed(list(enumerate(batch_sizes(n_rows, growth)))):
-        codes = pop_prior(model["prior"], stack, size)
+        codes = pop_prior(model["prior"], stack, size, Lattice(None, model["n_cells"]))
         parameters = [parameters_of(model, z) for z in codes]
         found = pop_rows(model["likelihood"], stack, parameters)
         if number:
@@ -615,6 +654,29 @@ def decode(model, payload, n_rows):
         rows = found + rows
     assert (stack.head, stack.words) == (0, [])
     return rows
+
+
+def decode_latent(model, payload, n_rows, lattice):
+    """Return the rows of codes of a block of method 3."""
+    stack = Stack(struct.unpack_from(f"<{(len(payload) - 2) // 4}I", payload, 2))
+    codes = pop_prior(model["prior"], stack, n_rows, Lattice(lattice, model["n_cells"]))
+    return [[middle(model["likelihood"], p) for p in parameters_of(model, z)] for z in codes]
+
+
+def middle(likelihood, p):
+    if likelihood["is"] == "Bernoulli":
+        return likelihood["top"] * centre_of(CHANCES, p[0]) + (1 << 23) >> 24
+    n = likelihood["n_levels"]
+    if likelihood["is"] == "ContextLevels":
+        return clip(p[0] >> 4, 0, n - 1)
+    m = likelihood["n_components"]
+    weights = shares(p[2 * m : 3 * m]) if m > 1 else [1]
+    place = sum(u * clip(x, 0, 16 * n - 1) for u, x in zip(weights, p[:m], strict=True)) // sum(weights)
+    if not likelihood["ends"]:
+        return place >> 4
+    low, between, high = (w >> 2 for w in relative(p[-3:]))
+    whole = low + between + high
+    return (between * (place - 8) + 16 * (n - 1) * high + 8 * whole) // (16 * whole)
 
 
 def batch_sizes(n_rows, growth):

@@ -35,9 +35,10 @@ def mutated(data, rng):
     return bytes(data)
 
 
-@pytest.fixture(scope="module", params=["vae", "zstd", "raw"])
+@pytest.fixture(scope="module", params=["vae", "latent", "zstd", "raw"])
 def archived(request, digits_model):
     rows = load("digits")[:30].astype(np.uint8)
+    said = {"quality": 0} if request.param == "latent" else {}
     if request.param == "zstd":
         rows = np.zeros((50, 8, 8), np.uint8)
     if request.param == "raw":
@@ -45,9 +46,9 @@ def archived(request, digits_model):
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "zstd":
             patch.setattr(archive, "_may_be_smaller", lambda *_: False)
-        blob = digits_model.compress(rows)
+        blob = digits_model.compress(rows, **said)
     assert archive.listing(Reader(blob)).methods == {request.param: 1}
-    return blob, rows, digits_model.fitted_.integer_model
+    return blob, digits_model.decompress(blob) if said else rows, digits_model.fitted_.integer_model
 
 
 def test_mutations_are_refused_or_harmless(archived):

@@ -22,18 +22,22 @@ LIES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions"])
+@pytest.fixture(
+    scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions", "latent", "rounded"]
+)
 def archived(request, models):
     """A small archive with its model inside."""
+    said = {"latent": {"quality": 0}, "rounded": {"max_error": 3}}.get(request.param, {})
     small = {"epochs": 2, "latent_dim": 1, "hidden": (4,), "prior": "normal"}
     if request.param == "convolutions":
         rows = models.rows("autoregressive")[:20]
         model = vaekit.VAE(**small | {"network": "conv"}).fit(models.rows("autoregressive"))
     else:
-        model, rows = models[request.param], models.rows(request.param)[:20]
+        name = "autoregressive" if said else request.param
+        model, rows = models[name], models.rows(name)[:20]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "_may_be_smaller", lambda *_: False)
-        blob = model.compress(rows, embed_model=True)
+        blob = model.compress(rows, embed_model=True, **said)
     assert Reader(blob).model
     return blob
 

@@ -1,9 +1,12 @@
 """What docs/format.md says is what archives are: a decoder written from it, in whole numbers alone, reads them."""
 
 import numpy as np
+import pytest
 
-from vaekit.codec import archive, container, whole
-from vaekit.codec.container import VAE, Block
+from vaekit.codec import archive, container, lossy, model_bytes, whole
+from vaekit.codec.container import LATENT, VAE, Block
+from vaekit.codec.latent import lattice_of
+from vaekit.codec.rounded import Rounding
 
 FEW = 10  # rows; the decoder takes its time
 
@@ -25,3 +28,45 @@ def test_whole_numbers_alone_decode_an_archive(case, plain, monkeypatch):
     assert (method, n_items, digest) == (VAE, len(rows), container.digest(rows.tobytes()))
     codes = whole.array_to_codes(vae.schema_, rows)
     assert plain.decode(integer, payload, n_items) == codes.tolist()
+
+
+LEVELS = ["mixture with ends, silu", "mixture, elu", "ends, tanh", "sixteenths, relu"]
+
+
+def planned(vae, rows, way):
+    """What is written of rows in a way."""
+    integer = model_bytes.from_bytes(vae.fitted_.integer_model)
+    codes = lossy._levels(integer, rows)
+    if isinstance(way, Rounding):
+        return lossy._rounded(rows, codes, integer, way)
+    return lossy.Plan(rows, {"lattice": lattice_of(integer, codes, way).to_json()}, 10.0)
+
+
+@pytest.mark.parametrize("name", [*LEVELS, "context"])
+def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
+    vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
+    top = model_bytes.from_bytes(vae.fitted_.integer_model).top
+    plan = planned(vae, rows, Rounding.even(top + 1, 2 * (top // 10) + 3))
+    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
+    monkeypatch.setattr(archive, "_smallest", by_the_model)
+    monkeypatch.setattr(lossy, "planned", lambda *_: plan)
+    header, model, ((method, n_items, _, payload),) = plain.read(vae.compress(rows, embed_model=True, quality=0))
+    integer, _ = plain.model_of(model)
+    integer["likelihood"]["rounding"] = header["rounding"]
+    assert (method, n_items) == (VAE, 3)
+    assert plain.decode(integer, payload, n_items) == whole.array_to_codes(vae.schema_, plan.rows).tolist()
+
+
+@pytest.mark.parametrize("step", [3, 40, 1000])
+@pytest.mark.parametrize("name", [*LEVELS, "context", "mixture prior", "autoregressive", "two layers"])
+def test_latent_cells_are_decoded_too(name, step, models, plain, monkeypatch):
+    vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
+    plan = planned(vae, rows, step)
+    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
+    monkeypatch.setattr(lossy, "planned", lambda *_: plan)
+    blob = vae.compress(rows, embed_model=True, quality=0)
+    header, model, ((method, n_items, _, payload),) = plain.read(blob)
+    integer, _ = plain.model_of(model)
+    assert (method, n_items) == (LATENT, 3)
+    found = plain.decode_latent(integer, payload, n_items, header["lattice"])
+    assert found == whole.array_to_codes(vae.schema_, vae.decompress(blob)).tolist()

@@ -1,12 +1,17 @@
 """vaekit compress."""
 
-from typing import Annotated, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vaekit.cli import archives, shared
 from vaekit.cli.archives import Force, Threads
 from vaekit.cli.shared import DataPath, ModelPath, Quiet, Rows
+
+if TYPE_CHECKING:
+    from vaekit.codec.dial import Dial
 
 
 def compress(
@@ -21,17 +26,33 @@ def compress(
     embed_model: Annotated[
         bool, typer.Option("--embed-model", help="Put the model into the archive, which is then read alone.")
     ] = False,
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Less than all: smaller, by one of the next three, by --quality 50 if none.")
+    ] = False,
+    quality: Annotated[
+        float | None, typer.Option("--quality", metavar="Q", help="From 0, the smallest, to 100, nothing is lost.")
+    ] = None,
+    max_error: Annotated[
+        str | None,
+        typer.Option("--max-error", metavar="E", help="No value is off by more: in its unit, or as 1% of its range."),
+    ] = None,
+    target_bits: Annotated[
+        float | None, typer.Option("--target-bits", metavar="B", help="At most so many bits a row, on average.")
+    ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Tell what zstd -19 and xz -9 would need.")] = False,
     threads: Threads = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write DATA as an archive, NAME.vaez, that gives the very same data back.
+    """Write DATA as an archive, NAME.vaez, that gives the very same data back, or with --lossy nearly the same.
 
     Every block is decoded and compared before it is written. Rows that the model does not fit are packed by zstd.
 
     Example: vaekit compress m.vae pictures/ -o pictures.vaez
+
+    Example: vaekit compress m.vae pictures/ -o small.vaez --lossy --quality 40
     """
+    dial = _dial(quality, max_error, target_bits, lossy=lossy)
     target = archives.target(output, archives.archive_name(data), force=force)
     from vaekit.codec.archive import compress
     from vaekit.data.readers import picture_names
@@ -45,11 +66,14 @@ def compress(
             integer,
             embed_model=embed_model,
             names=picture_names(data, rows),
+            dial=dial,
             processes=archives.processes(threads, len(found)),
             tell=tell,
         )
     archives.write_bytes(archive, target)
     _report(found, archive, target, quiet=quiet)
+    if dial is not None and not quiet:
+        _say_loss(found, archive, integer, archives.processes(threads, len(found)))
     if compare:
         _compare(found, quiet=quiet)
 
@@ -67,6 +91,25 @@ def _report(data: Any, archive: bytes, target: str | None, *, quiet: bool) -> No
         f"{bits:.4g} bits a value; {blocks or 'no rows'}",
         quiet=quiet,
     )
+
+
+def _dial(quality: float | None, max_error: str | None, target_bits: float | None, *, lossy: bool) -> Dial | None:
+    from vaekit.codec.dial import Dial
+    from vaekit.errors import ParameterError
+
+    nothing = all(word is None for word in (quality, max_error, target_bits))
+    if not lossy and not nothing:
+        raise ParameterError("--quality, --max-error and --target-bits lose some of the data. Say --lossy with them.")
+    return Dial(50.0 if nothing else quality, max_error, target_bits) if lossy else None
+
+
+def _say_loss(data: Any, archive: bytes, integer: bytes | None, processes: int) -> None:
+    """Tell how far the data that come back are from those that went in."""
+    from vaekit.codec.archive import decompress
+    from vaekit.codec.loss import lost
+
+    for words in lost(data, decompress(archive, integer, processes=processes)):
+        shared.say(words)
 
 
 def _compare(data: Any, *, quiet: bool) -> None:

@@ -17,10 +17,12 @@ import zstandard
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vaekit.codec import bits_back, frames, model_bytes
+from vaekit.codec import bits_back, frames, latent, lossy, model_bytes
 from vaekit.codec.bits_back import Payload
 from vaekit.codec.columns import Columns
-from vaekit.codec.container import METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
+from vaekit.codec.container import LATENT, METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
+from vaekit.codec.dial import Dial
+from vaekit.codec.lattice import Lattice
 from vaekit.codec.model import IntegerModel
 from vaekit.codec.refusal import refused_as
 from vaekit.codec.whole import array_to_codes, codes_to_array
@@ -36,6 +38,7 @@ BLOCKS_AT_ONCE = 4  # together they are as fast as more, in half the memory
 MOST_PAYLOAD = (1 << 32) - 1
 ZSTD_LEVEL = 19
 QUICK_LEVEL = 3
+CODED = (VAE, LATENT)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def compress(
     *,
     embed_model: bool = False,
     names: list[str] | None = None,
+    dial: Dial | None = None,
     processes: int = 1,
     tell: Tell | None = None,
 ) -> bytes:
@@ -86,17 +90,42 @@ def compress(
         Whether the archive holds the model, so that it can be read without any other file.
     names : list of str, optional
         Of the rows.
+    dial : Dial, optional
+        How much may be lost; without it nothing is.
     processes : int
         How many work at a time, each on some blocks; the archive is the same for any number.
     tell : callable, optional
         Is told the share that is done.
     """
     held = model_bytes.packed(model) if model is not None and embed_model else b""
+    target_bits = 0.0 if dial is None else dial.target_bits or 0.0
+    archive = _written(data, model, held, names, dial, processes, tell)
+    while dial is not None and dial.target_bits is not None and len(data):
+        bits = 8 * (len(archive) - len(held)) / len(data)
+        if bits <= target_bits:
+            break
+        dial = replace(dial, target_bits=0.99 * dial.target_bits * target_bits / bits)  # the rows looked at told less
+        archive = _written(data, model, held, names, dial, processes, tell)
+    return archive
+
+
+def _written(
+    data: Any,
+    model: bytes | None,
+    held: bytes,
+    names: list[str] | None,
+    dial: Dial | None,
+    processes: int,
+    tell: Tell | None,
+) -> bytes:
+    """Return data as an archive that may hold a packed model."""
     if is_frame(data):
         blocks, header = _table_blocks(data, model, len(held), mapper(processes), tell)
     else:
-        blocks, header = _array_blocks(as_rows(data), model, len(held), mapper(processes), tell)
-    uses_model = any(block.method == VAE for block in blocks) or bool(header.get("coded"))
+        rows = as_rows(data)
+        plan = lossy.Plan(rows, {}) if dial is None or not len(rows) else lossy.planned(rows, model, dial)
+        blocks, header = _array_blocks(plan, model, len(held), mapper(processes), tell)
+    uses_model = any(block.method in CODED for block in blocks) or bool(header.get("coded"))
     header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
     stream = io.BytesIO()
     writer = Writer(stream, header, held if uses_model else b"")
@@ -239,11 +268,12 @@ def listing(reader: Reader) -> Listing:
 
 
 def _array_blocks(
-    rows: Array, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
+    plan: lossy.Plan, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
 ) -> tuple[list[Block], dict[str, Any]]:
     """Return the blocks of an array and what the header tells of it; a model of some size is to go with them."""
-    header = {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])}
-    blocks = [] if model is None else list(_blocks(rows, header, model, workers, tell))
+    rows = plan.rows
+    header = {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])} | plan.told
+    blocks = [] if model is None else list(_blocks(rows, header, model, workers, tell, plan.worth))
     n_bytes = model_size + sum(len(block.payload) for block in blocks)
     if len(rows) and (not blocks or _may_be_smaller(rows, n_bytes)):
         whole = _zstd_block(rows.tobytes(), len(rows))
@@ -296,28 +326,45 @@ def _blocks(
     model: bytes,
     workers: AbstractContextManager[Each],
     tell: Tell | None,
+    worth: float = 0.0,
 ) -> Iterator[Block]:
     pieces = [rows[i : i + ROWS_IN_BLOCK] for i in range(0, len(rows), ROWS_IN_BLOCK)]
     with workers as each:
-        for done, blocks in enumerate(each(partial(_coded, header, model), _grouped(pieces)), 1):
+        for done, blocks in enumerate(each(partial(_coded, header, model, worth), _grouped(pieces)), 1):
             yield from blocks
             if tell is not None:
                 tell(min(1.0, done * BLOCKS_AT_ONCE / len(pieces)))
 
 
-def _coded(header: dict[str, Any], model: bytes, pieces: Sequence[Array]) -> list[Block]:
+def _coded(header: dict[str, Any], model: bytes, worth: float, pieces: Sequence[Array]) -> list[Block]:
     """Return pieces of an array, or of a table's whole numbers, as blocks."""
     integer = _integer(header, model)
     codes = [_codes(piece, header, integer) for piece in pieces]
+    way = lossy.told_way(header, integer)
+    if isinstance(way, Lattice):
+        return [_latent_block(p, c, header, integer, way, worth) for p, c in zip(pieces, codes, strict=True)]
     payloads = iter(_verified(integer, [c for c in codes if c is not None]))
     return [_smallest(p, None if c is None else next(payloads)) for p, c in zip(pieces, codes, strict=True)]
+
+
+def _latent_block(
+    rows: Array, codes: Array | None, header: dict[str, Any], model: IntegerModel, lattice: Lattice, worth: float
+) -> Block:
+    """Return a block of rows by their latent cells alone, or without loss where they are none of the model's."""
+    if codes is None:
+        return _smallest(rows, None)
+    cells = latent.chosen_cells(model, lattice, codes, worth)
+    (payload,) = latent.encode(model, [cells])
+    (again,), expected = latent.decode(model, [payload]), latent.rows_of(model, cells)
+    assert np.array_equal(again, expected)
+    return Block(LATENT, len(rows), digest(_rows(again, header, model)), payload.to_bytes())
 
 
 def _integer(header: dict[str, Any], model: bytes) -> IntegerModel:
     """Return the integer model, that of a table with the columns alone which the header names."""
     integer = model_bytes.from_bytes(model)
     if header["kind"] != "table":
-        return integer
+        return lossy.on_the_way(integer, lossy.told_way(header, integer))
     if not isinstance(integer.likelihood, Columns):
         raise CodecError("The archive holds a table, but its model is of arrays. Take another copy of it.")
     names = [field.name for field in Schema.from_json(integer.schema).fields]
@@ -329,7 +376,7 @@ def _codes(rows: Array, header: dict[str, Any], model: IntegerModel) -> Array | 
     if header["kind"] == "table":
         return rows
     codes = array_to_codes(Schema.from_json(model.schema), rows)
-    if codes is None or not model.likelihood.can_code(codes).all():
+    if codes is None or not ("lattice" in header or model.likelihood.can_code(codes).all()):
         return None
     return codes if _rows(codes, header, model) == rows.tobytes() else None
 
@@ -382,16 +429,18 @@ def _checked(block: Block, raw: bytes) -> Block:
 @refused_as("A block of the archive")
 def _decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block]) -> list[bytes]:
     """Return the rows of blocks as bytes, each compared with its digest."""
-    coded = [Payload.from_bytes(b.payload, b.n_items) for b in blocks if b.method == VAE]
-    codes: Iterator[Array] = iter(())
-    if coded:
-        if model is None:
-            raise CodecError("The archive's header names no model, but a block needs one. Take another copy of it.")
-        integer = _integer(header, model)
-        codes = iter(bits_back.decode(integer, coded))
+    coded: dict[int, Iterator[Array]] = {}
+    for method, decode in ((VAE, bits_back.decode), (LATENT, latent.decode)):
+        payloads = [Payload.from_bytes(b.payload, b.n_items) for b in blocks if b.method == method]
+        if payloads:
+            if model is None:
+                raise CodecError("The archive's header names no model, but a block needs one. Take another copy of it.")
+            integer = _integer(header, model)
+            coded[method] = iter(decode(integer, payloads))
     found = []
     for block in blocks:
-        rows = _rows(next(codes), header, integer) if block.method == VAE else _plain(block, _n_bytes(header, block))
+        is_coded = block.method in coded
+        rows = _rows(next(coded[block.method]), header, integer) if is_coded else _plain(block, _n_bytes(header, block))
         if digest(rows) != block.digest:
             raise CodecError("A block of the archive decodes to other rows than were written. Take another copy of it.")
         found.append(rows)

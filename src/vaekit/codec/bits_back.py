@@ -65,7 +65,7 @@ class Payload:
             When the bytes are not such.
         """
         words = np.frombuffer(data, "<u4", offset=2).astype(np.uint32) if len(data) % 4 == 2 else None
-        if words is None or words[-1:] == 0 or n_rows > MOST_ROWS_IN_BLOCK:
+        if words is None or 0 in words[-1:] or n_rows > MOST_ROWS_IN_BLOCK:
             raise CodecError("A block of the archive is damaged: it holds no stack of rows. Take another copy of it.")
         return cls(n_rows, int.from_bytes(data[:2], "little"), words)
 

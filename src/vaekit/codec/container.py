@@ -13,7 +13,7 @@ model                   M  an integer model by xz, or nothing
 checksum                4  CRC-32 of all before
 block                      any number of them:
 - mark                  2  ``VB``
-- method                1  0 raw, 1 zstd, 2 vae
+- method                1  0 raw, 1 zstd, 2 vae, 3 latent
 - zero                  1
 - items                 4  rows in the block
 - length                4  L
@@ -49,8 +49,8 @@ from vaekit.errors import CodecError
 MAGIC = b"\x89VAZ\r\n\x1a\n"
 END = b"\x1a\nZAVEND"
 MAJOR, MINOR = 1, 0
-RAW, ZSTD, VAE = 0, 1, 2
-METHODS = {RAW: "raw", ZSTD: "zstd", VAE: "vae"}
+RAW, ZSTD, VAE, LATENT = 0, 1, 2, 3
+METHODS = {RAW: "raw", ZSTD: "zstd", VAE: "vae", LATENT: "latent"}
 
 _HEAD = struct.Struct("<8sBBI")
 _BLOCK = struct.Struct("<2sBBII8s")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.codec import tables
-from vaekit.codec.entropy import Floats, Indices, Located, Stacks, n_bits, pop, push
+from vaekit.codec.entropy import Floats, Indices, Joined, Located, Stacks, n_bits, pop, push
 from vaekit.codec.integer_network import assert_exact
 from vaekit.codec.likelihoods import IntegerLikelihood
 from vaekit.codec.normals import scaled
@@ -64,7 +64,7 @@ class ContextLevels(IntegerLikelihood):
         x, differences = np.zeros(loc.shape), self._no_differences(len(parameters))
         for front in self._fronts:
             found = pop(stacks, self._sites(loc, inverse, differences, front), scaled(sizes, len(front[1])))
-            x[front] = found.reshape(-1, len(front[1])).T
+            x[front] = self._level(found).reshape(-1, len(front[1])).T
             self._learn(differences, front, x, loc)
         return x.reshape(-1, len(parameters)).T.astype(np.int64)
 
@@ -78,16 +78,34 @@ class ContextLevels(IntegerLikelihood):
         known: NDArray[np.bool_] = np.all((codes >= 0) & (codes < self.n_levels), axis=1)
         return known
 
+    def middle(self, parameters: Floats) -> Indices:
+        """Return the levels that the locations are in, [n, values]."""
+        return np.floor(np.clip(parameters[:, 0] / 16, 0, self.n_levels - 1)).astype(np.int64)
+
+    # -- what is coded of levels: themselves, but for kinds that say otherwise ---------------------------------------
+
+    def _index(self, levels: Indices) -> Indices:
+        """Return what is coded for levels."""
+        return levels
+
+    def _level(self, index: Indices) -> Indices:
+        """Return the levels of what was coded."""
+        return index
+
+    def _joined(self, sites: Located) -> Located | Joined:
+        """Return the distribution of what is coded."""
+        return sites
+
     # -- pictures are [C, H, W, n]: neighbours of all rows lie side by side --------------------------------------------
 
-    def _known(self, parameters: Floats, codes: Indices) -> Iterator[tuple[Located, Indices, Front]]:
+    def _known(self, parameters: Floats, codes: Indices) -> Iterator[tuple[Located | Joined, Indices, Front]]:
         """Yield the distribution and the values of each front of rows of codes."""
         loc, inverse = self._pictures(parameters)
         x, differences = codes.T.reshape(loc.shape), self._no_differences(len(codes))
         for front in self._fronts:
             self._learn(differences, front, x, loc)
         for front in self._fronts:
-            yield self._sites(loc, inverse, differences, front), x[front].T.ravel(), front
+            yield self._sites(loc, inverse, differences, front), self._index(x[front].T.ravel()), front
 
     def _pictures(self, parameters: Floats) -> tuple[Floats, Floats]:
         """Return locations and steps of the table to a sixteenth of a level, of parameters [n, 2, values]."""
@@ -105,7 +123,7 @@ class ContextLevels(IntegerLikelihood):
         difference = np.clip(16 * x[front] + 8 - loc[front], -FARTHEST, FARTHEST)
         differences[channel, row + self._reach, column + self._reach] = difference
 
-    def _sites(self, loc: Floats, inverse: Floats, differences: Floats, front: Front) -> Located:
+    def _sites(self, loc: Floats, inverse: Floats, differences: Floats, front: Front) -> Located | Joined:
         """Return the distributions [n · values] of a front, its differences being known where they are read."""
         channel, row, column = front
         read, up, left = self._taps[channel]
@@ -113,7 +131,7 @@ class ContextLevels(IntegerLikelihood):
         moved = self.kernel[channel, read, up, left].astype(np.float64) @ near  # [values, n]
         place = loc[front] + np.floor((moved + (1 << (KERNEL_BITS - 1))) / (1 << KERNEL_BITS))
         places, scales = (part.T.reshape(1, -1) for part in (np.clip(place, -REACH, REACH), inverse[front]))
-        return Located(tables.logistic_cdf(), places, scales, None, self.n_levels)
+        return self._joined(Located(tables.logistic_cdf(), places, scales, None, self.n_levels))
 
     @property
     def _reach(self) -> int:

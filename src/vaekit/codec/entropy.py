@@ -195,6 +195,11 @@ class Located:
         return self.table[-1] if self.weight is None else self.table[-1] * self.weight.sum(0)
 
     @property
+    def n_sites(self) -> int:
+        """How many there are."""
+        return int(self.loc.shape[1])
+
+    @property
     def mass_bits(self) -> int:
         """What the mass of all cells is a power of two of, about."""
         return tables.CDF_BITS + (0 if self.weight is None else SHARE_BITS)
@@ -203,6 +208,71 @@ class Located:
         """Return the same of chosen sites."""
         weight = None if self.weight is None else self.weight[:, chosen]
         return Located(self.table, self.loc[:, chosen], self.inverse[:, chosen], weight, self.n_cells)
+
+
+class Joined:
+    """Sites some of whose cells are joined: those from edges[k] to before edges[k + 1] are cell k.
+
+    Parameters
+    ----------
+    sites : Located
+    edges : ndarray of shape (K + 1,)
+        Rising, from 0 to the number of cells.
+    """
+
+    def __init__(self, sites: Located, edges: Floats) -> None:
+        self.sites, self.edges, self.n_cells = sites, edges, len(edges) - 1
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        return self.sites.below(self.edges.take(index.astype(np.intp)), part)
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells."""
+        return self.sites.whole
+
+    @property
+    def n_sites(self) -> int:
+        """How many there are."""
+        return self.sites.n_sites
+
+    @property
+    def mass_bits(self) -> int:
+        """What the mass of all cells is a power of two of, about."""
+        return self.sites.mass_bits
+
+    def take(self, chosen: Any) -> Joined:
+        """Return the same of chosen sites."""
+        return Joined(self.sites.take(chosen), self.edges)
+
+
+class Stepped:
+    """Sites whose cells are joined by a number and from a place of each site's own.
+
+    Parameters
+    ----------
+    sites : Located
+    step, first : ndarray of shape (n,) or number
+        Cell k of a site is made of those from first + k step to before first + (k + 1) step that are there.
+    n_cells : int
+    """
+
+    def __init__(self, sites: Located, step: Any, first: Any, n_cells: int) -> None:
+        self.sites, self.n_cells = sites, n_cells
+        self.step, self.first = (np.broadcast_to(np.float64(x), sites.n_sites) for x in (step, first))
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        edge = self.first[part] + index * self.step[part]
+        whole: Any = np.broadcast_to(self.sites.whole, self.step.shape)[part]
+        mass = self.sites.below(np.clip(edge, 1, self.sites.n_cells - 1), part)
+        return np.where(edge < 1, 0.0, np.where(edge < self.sites.n_cells, mass, whole))
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells."""
+        return self.sites.whole
 
 
 class Weighted:

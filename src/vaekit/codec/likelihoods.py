@@ -14,6 +14,7 @@ from vaekit.codec.entropy import (
     PRECISION,
     Floats,
     Indices,
+    Joined,
     Located,
     Stacks,
     Weighted,
@@ -50,6 +51,10 @@ class IntegerLikelihood:
         """Return which rows [n] have no other values than those that have a code."""
         raise NotImplementedError
 
+    def middle(self, parameters: Floats) -> Indices:
+        """Return about the mean of p(x | parameters), [n, values], as codes."""
+        raise NotImplementedError
+
 
 @dataclass(eq=False)
 class Bernoulli(IntegerLikelihood):
@@ -83,11 +88,19 @@ class Bernoulli(IntegerLikelihood):
         """Return which rows [n] have no other values than 0 and top."""
         return ((codes == 0) | (codes == self.top)).all(1)
 
+    def middle(self, parameters: Floats) -> Indices:
+        """Return top times the chance of top, rounded: [n, values]."""
+        one = self._chances(parameters[:, 0])
+        return np.floor((self.top * one + (1 << (PRECISION - 1))) / (1 << PRECISION)).astype(np.int64)
+
     def _frequencies(self, parameters: Floats) -> Floats:
-        table = tables.chances()
-        place = np.clip(parameters[:, 0].ravel() + len(table) // 2, 0, len(table) - 1)
-        one = table[place.astype(np.intp)]
+        one = self._chances(parameters[:, 0].ravel())
         return np.stack([(1 << PRECISION) - one, one], 1)
+
+    @staticmethod
+    def _chances(logits: Floats) -> Floats:
+        table = tables.chances()
+        return table.take((logits + len(table) // 2).astype(np.intp), mode="clip")
 
 
 @dataclass(eq=False)
@@ -153,14 +166,26 @@ class Levels(IntegerLikelihood):
         known: NDArray[np.bool_] = np.all((codes >= 0) & (codes < self.n_levels), axis=1)
         return known
 
-    def _sites(self, parameters: Floats) -> Located:
+    def middle(self, parameters: Floats) -> Indices:
+        """Return the mean of the components' places, cut to the levels, and of the ends: [n, values]."""
+        m, p = self.n_components, parameters.transpose(1, 0, 2)  # [P, n, values]
+        places = np.clip(p[:m], 0, 16 * self.n_levels - 1)
+        weight = shares(p[2 * m : 3 * m]) if m > 1 else np.ones((1, *p.shape[1:]))
+        between = np.floor((weight * places).sum(0) / weight.sum(0))
+        if not self.ends:
+            return np.floor(between / 16).astype(np.int64)
+        low, middle, high = np.floor(relative_weights(p[-3:]) / 4)
+        total = 16 * (low + middle + high)
+        return np.floor((middle * (between - 8) + 16 * (self.n_levels - 1) * high + total / 2) / total).astype(np.int64)
+
+    def _sites(self, parameters: Floats) -> Located | Joined:
         m = self.n_components
         p = parameters.transpose(1, 0, 2).reshape(self.n_parameters, -1)  # [P, n · values]
         place = np.clip(p[m : 2 * m] - self.lowest, 0, len(self.inverse) - 1).astype(np.intp)
         weight = shares(p[2 * m : 3 * m]) if m > 1 else None
         return Located(tables.logistic_cdf(), p[:m], self.inverse.astype(np.float64)[place], weight, self.n_levels)
 
-    def _kinds(self, parameters: Floats, sites: Located) -> Weighted:
+    def _kinds(self, parameters: Floats, sites: Located | Joined) -> Weighted:
         """Return the distribution of first level, those between, last level; each end has its part of the mixture."""
         logits = parameters[:, -3:].transpose(1, 0, 2).reshape(3, -1)
         low, middle, high = np.floor(relative_weights(logits) / 4)
@@ -176,9 +201,9 @@ class Levels(IntegerLikelihood):
 class _Inner:
     """Sites without their first and last cell."""
 
-    def __init__(self, sites: Located) -> None:
+    def __init__(self, sites: Located | Joined) -> None:
         self.sites, self.n_cells = sites, sites.n_cells - 2
-        self.first = sites.below(np.ones(sites.loc.shape[1]))
+        self.first = sites.below(np.ones(sites.n_sites))
 
     def below(self, index: Floats, part: slice = slice(None)) -> Floats:
         """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""

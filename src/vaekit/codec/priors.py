@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from vaekit.codec import integer_network as network
 from vaekit.codec import tables
-from vaekit.codec.entropy import Floats, Indices, Located, Stacks, n_bits, pop, push, shares
+from vaekit.codec.entropy import Floats, Indices, Located, Sites, Stacks, n_bits, pop, push, shares
 from vaekit.codec.integer_network import Product
+from vaekit.codec.lattice import Lattice
 from vaekit.codec.normals import Layers, Normals, centred, scaled
 
 Array = NDArray[Any]
@@ -22,7 +24,15 @@ FARTHEST = 1 << 13  # of a distance: sixteen standard deviations
 
 
 class Prior:
-    """p(z) over cells [n, d]."""
+    """p(z) over cells [n, d], or over the coarser ones of a lattice, each told as its middle."""
+
+    lattice: Lattice | None = None
+
+    def on(self, lattice: Lattice) -> Prior:
+        """Return the prior of the cells of a lattice."""
+        found = copy(self)
+        found.lattice = lattice
+        return found
 
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes."""
@@ -48,6 +58,25 @@ class Prior:
         """The number of units of z."""
         raise NotImplementedError
 
+    def _push(self, stacks: Stacks, sites: Located, cells: Indices, sizes: Sequence[int], units: Any) -> None:
+        """Push cells [sites], each of a unit."""
+        push(stacks, self._coded(sites, units), self._index(cells, units), sizes)
+
+    def _pop(self, stacks: Stacks, sites: Located, sizes: Sequence[int], units: Any) -> Indices:
+        """Return the cells [sites] that were pushed."""
+        index = pop(stacks, self._coded(sites, units), sizes)
+        return index if self.lattice is None else self.lattice.cells(index, units)
+
+    def _n_bits(self, sites: Located, cells: Indices, units: Any) -> Floats:
+        """Return what coding cells takes, in bits: [sites]."""
+        return n_bits(self._coded(sites, units), self._index(cells, units))
+
+    def _coded(self, sites: Located, units: Any) -> Sites:
+        return sites if self.lattice is None else self.lattice.joined(sites, units)
+
+    def _index(self, cells: Indices, units: Any) -> Indices:
+        return cells if self.lattice is None else self.lattice.index(cells, units)
+
 
 @dataclass(eq=False)
 class FixedPrior(Prior):
@@ -66,21 +95,24 @@ class FixedPrior(Prior):
 
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes."""
-        push(stacks, self._sites(len(z)), z.ravel(), [s * len(self.loc) for s in sizes])
+        self._push(stacks, self._sites(len(z)), z.ravel(), scaled(sizes, self.n_units), self._units(len(z)))
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
         """Return the cells [n, d] that were pushed; sizes are numbers of rows."""
-        d = len(self.loc)
-        return pop(stacks, self._sites(sum(sizes)), [s * d for s in sizes]).reshape(-1, d)
+        n, d = sum(sizes), self.n_units
+        return self._pop(stacks, self._sites(n), scaled(sizes, d), self._units(n)).reshape(-1, d)
 
     def n_bits(self, z: Indices) -> Floats:
         """Return what coding each row takes, in bits: [n]."""
-        return n_bits(self._sites(len(z)), z.ravel()).reshape(z.shape).sum(1)
+        return self._n_bits(self._sites(len(z)), z.ravel(), self._units(len(z))).reshape(z.shape).sum(1)
 
     @property
     def n_units(self) -> int:
         """The number of units of z."""
         return len(self.loc)
+
+    def _units(self, n: int) -> Indices:
+        return np.tile(np.arange(self.n_units), n)
 
     def _sites(self, n: int) -> Located:
         loc, inverse = (np.tile(part.astype(np.float64), n)[None] for part in (self.loc, self.inverse))
@@ -114,8 +146,8 @@ class MixturePrior(Prior):
 
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes, the last unit first."""
-        for sites, cells in reversed(self._units(z)):
-            push(stacks, sites, cells, sizes)
+        for j, (sites, cells) in reversed(list(enumerate(self._units(z)))):
+            self._push(stacks, sites, cells, sizes, j)
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
         """Return the cells [n, d] that were pushed; sizes are numbers of rows."""
@@ -123,13 +155,14 @@ class MixturePrior(Prior):
         distances = self._no_distances(len(z))
         for j in range(self.n_units):
             sites = self._sites(distances, j)
-            z[:, j] = pop(stacks, sites, sizes)
+            z[:, j] = self._pop(stacks, sites, sizes, j)
             distances[:, j] = self._distance(sites, z[:, j])
         return z
 
     def n_bits(self, z: Indices) -> Floats:
         """Return what coding each row takes, in bits: [n]."""
-        return sum((n_bits(sites, cells) for sites, cells in self._units(z)), np.zeros(len(z)))
+        units = (self._n_bits(sites, cells, j) for j, (sites, cells) in enumerate(self._units(z)))
+        return sum(units, np.zeros(len(z)))
 
     def told(self, z: Indices) -> list[Floats]:
         """Return the places and the weights of all units of cells [n, d]."""
@@ -204,7 +237,7 @@ class AutoregressivePrior(Prior):
         """Push the cells [n, d] of codes, the last unit first."""
         parameters = self._parameters(z)
         for j in reversed(range(z.shape[1])):
-            push(stacks, self._sites(parameters[..., j]), z[:, j], sizes)
+            self._push(stacks, self._sites(parameters[..., j]), z[:, j], sizes, j)
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
         """Return the cells [n, d] that were pushed; sizes are numbers of rows."""
@@ -213,13 +246,13 @@ class AutoregressivePrior(Prior):
         for j, (rows, hidden, out) in enumerate(self._parts):
             if len(rows):
                 seen[:, rows] = self.gate(hidden(centred(z[:, :j], self.n_cells)))
-            z[:, j] = pop(stacks, self._sites(out(seen).reshape(n, 3, -1)), sizes)
+            z[:, j] = self._pop(stacks, self._sites(out(seen).reshape(n, 3, -1)), sizes, j)
         return z
 
     def n_bits(self, z: Indices) -> Floats:
         """Return what coding each row takes, in bits: [n]."""
         parameters = self._parameters(z)
-        units = (n_bits(self._sites(parameters[..., j]), z[:, j]) for j in range(z.shape[1]))
+        units = (self._n_bits(self._sites(parameters[..., j]), z[:, j], j) for j in range(z.shape[1]))
         return sum(units, np.zeros(len(z)))
 
     def told(self, z: Indices) -> list[Floats]:
@@ -272,10 +305,16 @@ class TopDownPrior(Prior):
     top: Prior
     below: Layers
 
+    def on(self, lattice: Lattice) -> Prior:
+        """Return the prior of the cells of a lattice."""
+        found = replace(self, top=self.top.on(lattice.of_units(slice(self._first))))
+        found.lattice = lattice
+        return found
+
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes, the lowest layer first."""
-        for sites, cells in reversed(self._layers(z)):
-            push(stacks, sites, cells.ravel(), scaled(sizes, cells.shape[1]))
+        for layer, (sites, cells) in reversed(list(enumerate(self._layers(z)))):
+            self._push(stacks, sites, cells.ravel(), scaled(sizes, cells.shape[1]), self._units_of(layer, len(z)))
         self.top.push(stacks, z[:, : self._first], sizes)
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
@@ -283,13 +322,16 @@ class TopDownPrior(Prior):
         z = self.top.pop(stacks, sizes)
         for layer, width in enumerate(self.below.sizes):
             sites = self.below.sites(layer, np.empty((len(z), 0)), z)
-            found = pop(stacks, sites, scaled(sizes, width))
+            found = self._pop(stacks, sites, scaled(sizes, width), self._units_of(layer, len(z)))
             z = np.concatenate([z, found.reshape(len(z), width)], axis=1)
         return z
 
     def n_bits(self, z: Indices) -> Floats:
         """Return what coding each row takes, in bits: [n]."""
-        below = (n_bits(sites, cells.ravel()).reshape(cells.shape).sum(1) for sites, cells in self._layers(z))
+        below = (
+            self._n_bits(sites, cells.ravel(), self._units_of(layer, len(z))).reshape(cells.shape).sum(1)
+            for layer, (sites, cells) in enumerate(self._layers(z))
+        )
         return self.top.n_bits(z[:, : self._first]) + sum(below, np.zeros(len(z)))
 
     def told(self, z: Indices) -> list[Floats]:
@@ -301,6 +343,11 @@ class TopDownPrior(Prior):
         """Raise where a sum would not be exact."""
         self.top.check()
         self.below.check(0)
+
+    def _units_of(self, layer: int, n: int) -> Indices:
+        """Return the unit of each site of a layer below the top."""
+        start = self._first + sum(self.below.sizes[:layer])
+        return np.tile(np.arange(start, start + self.below.sizes[layer]), n)
 
     @property
     def _first(self) -> int:

@@ -232,16 +232,49 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
         return evaluate(self._fitted(), _loaded(X), _loaded(labels), importance_samples)
 
-    def compress(self, X: Any, *, embed_model: bool = False) -> bytes:  # noqa: N803
+    def compress(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        embed_model: bool = False,
+        quality: float | None = None,
+        max_error: float | str | None = None,
+        target_bits: float | None = None,
+    ) -> bytes:
         """Return X as an archive that gives the very same data back; rows that the model does not fit go by zstd.
+
+        With one of the last three, the archive is smaller and gives back nearly the same; what it gives back is the
+        same on every machine.
 
         Parameters
         ----------
         X : array, tensor, frame or path of n_samples rows
         embed_model : bool, default=False
             Whether the archive holds the model it needs, so that `vaekit.decompress` reads it without this one.
+        quality : float, optional
+            From 0, little more than what rows have in common, to 100, nothing is lost.
+        max_error : float or str, optional
+            The most that any value may be off: in the data's own units, or as "1%" of the range of X, of a table of
+            each column's.
+        target_bits : float, optional
+            The most bits for a row, as an average over rows.
+
+        Raises
+        ------
+        ParameterError
+            When two of the three are given, or a number is outside its range.
+        DataError
+            When something is to be lost of data that are no finite numbers, or quality or bits are asked of values that
+            the model does not code.
         """
-        return compress(self._fitted(), _loaded(X), embed_model=embed_model)
+        return compress(
+            self._fitted(),
+            _loaded(X),
+            embed_model=embed_model,
+            quality=quality,
+            max_error=max_error,
+            target_bits=target_bits,
+        )
 
     def decompress(self, blob: bytes) -> Any:
         """Return the data of an archive that was made with this model, bit for bit.

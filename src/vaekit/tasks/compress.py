@@ -1,4 +1,4 @@
-"""Compress: rows to bytes, losslessly, and back."""
+"""Compress: rows to bytes, all of them or as much as is asked for, and back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import os
 from typing import Any
 
 from vaekit.codec import archive
+from vaekit.codec.dial import Dial
 from vaekit.models.fitted import Fitted
 from vaekit.storage.header import read_integer_model
 
 
-def compress(fitted: Fitted, data: Any, *, embed_model: bool = False) -> bytes:
-    """Return data as an archive that gives the very same data back.
+def compress(
+    fitted: Fitted,
+    data: Any,
+    *,
+    embed_model: bool = False,
+    quality: float | None = None,
+    max_error: float | str | None = None,
+    target_bits: float | None = None,
+) -> bytes:
+    """Return data as an archive that gives the very same data back, or with one of the last three, nearly the same.
 
     Parameters
     ----------
@@ -19,8 +28,12 @@ def compress(fitted: Fitted, data: Any, *, embed_model: bool = False) -> bytes:
     data : array or frame
     embed_model : bool
         Whether the archive holds the model it needs.
+    quality, max_error, target_bits : float, optional
+        How much may be lost: see `vaekit.codec.dial.Dial`.
     """
-    return archive.compress(data, fitted.integer_model, embed_model=embed_model)
+    said = (quality, max_error, target_bits)
+    dial = None if all(word is None for word in said) else Dial(*said)
+    return archive.compress(data, fitted.integer_model, embed_model=embed_model, dial=dial)
 
 
 def decompress(blob: bytes, model: str | os.PathLike[str] | None = None) -> Any:

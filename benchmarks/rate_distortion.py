@@ -1,0 +1,186 @@
+"""Bits against fidelity: lossy archives beside picture formats and principal components.
+
+Protocol: a VAE with 64 latent units is fitted on the training pictures alone for the time in the row's name, and
+writes archives of the first 2,000 test pictures at qualities from 0 to 90. PSNR is 10 log10(255² / MSE) over all
+values, SSIM the mean over pictures (7 × 7 windows), "largest" the largest error of a value in grey levels; accuracy is
+that of a logistic regression on the pixels of the training pictures, asked about the pictures that come back. Bits are
+8 × the bytes of the archive (without the model, which all archives share) over the number of values. The others: JPEG
+and WebP, one file a picture and one sheet of all pictures (40 to a row), their quality from 0 to 100; PCA of the
+training pictures, all scores in steps of one size as whole numbers, component by component, by zstd -19 (mean and
+components, which all archives share, are not counted). Curves are joined by straight lines in (PSNR, log bits). Seeds
+are 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command does for itself
+
+import matplotlib as mpl
+import numpy as np
+import zstandard
+from _report import CACHE, RESULTS, publish
+from likelihood import DATA, FASHION, MNIST, pictures
+from PIL import Image
+from scipy.ndimage import uniform_filter
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+
+import vaekit
+
+mpl.use("agg")
+from matplotlib import pyplot as plt
+
+ROWS, PER_ROW = 2000, 40
+QUALITIES = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 80, 90)
+PSNRS = (20, 22, 24, 26, 28, 30, 32)
+SETS = {"MNIST": MNIST, "Fashion-MNIST": FASHION}
+SETTINGS = {"likelihood": "discretized-logistic-mixture-ends", "latent_dim": 64, "network": "mlp", "levels": 1}
+
+Coder = Callable[[np.ndarray], tuple[int, np.ndarray]]  # rows to bytes and what comes back
+
+
+def fitted(name: str, time: str, train: np.ndarray, valid: np.ndarray) -> vaekit.VAE:
+    """Return the fitted model, from the cache where it is there."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"rate-distortion, {name}, {time}.vae"
+    if path.exists():
+        return vaekit.load(path)
+    vae = vaekit.VAE(valid=valid, random_state=0, verbose=True, time=time, **SETTINGS).fit(train)
+    vae.save(path)
+    return vae
+
+
+def ours(vae: vaekit.VAE, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+    for quality in QUALITIES:
+        archive = vae.compress(test, quality=quality)
+        yield f"quality {quality}", len(archive), vae.decompress(archive)
+
+
+def in_files(kind: str, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+    for quality in range(0, 101, 10):
+        files = [as_file(Image.fromarray(p), kind, quality) for p in test]
+        yield f"quality {quality}", sum(map(len, files)), np.stack([back(f) for f in files])
+
+
+def in_a_sheet(kind: str, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+    n, h, w = test.shape
+    sheet = test.reshape(-1, PER_ROW, h, w).transpose(0, 2, 1, 3).reshape(-1, PER_ROW * w)
+    for quality in range(0, 101, 5):
+        file = as_file(Image.fromarray(sheet), kind, quality)
+        yield f"quality {quality}", len(file), back(file).reshape(-1, h, PER_ROW, w).swapaxes(1, 2).reshape(n, h, w)
+
+
+def as_file(picture: Image.Image, kind: str, quality: int) -> bytes:
+    file = io.BytesIO()
+    options = {"method": 6} if kind == "webp" else {"optimize": True}
+    picture.save(file, kind, quality=quality, **options)
+    return file.getvalue()
+
+
+def back(file: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(file)).convert("L"))
+
+
+def by_components(train: np.ndarray, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+    pca = PCA(random_state=0).fit(train.reshape(len(train), -1)[:20_000])
+    scores = pca.transform(test.reshape(len(test), -1))
+    for step in 2.0 ** np.arange(4, 11, 0.5):
+        whole = np.rint(scores / step).astype(np.int16)
+        planes = whole.T.astype(np.int8) if np.abs(whole).max() < 128 else whole.T.copy().view(np.int8)
+        found = pca.inverse_transform(whole * step).clip(0, 255).round().astype(np.uint8)
+        yield f"step {step:.0f}", len(zstandard.compress(planes.tobytes(), 19)), found.reshape(test.shape)
+
+
+def psnr(found: np.ndarray, test: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((found.astype(float) - test) ** 2)))
+
+
+def ssim(found: np.ndarray, test: np.ndarray) -> float:
+    """Return the mean structural similarity (Wang et al., 2004, doi:10.1109/TIP.2003.819861), windows of 7 × 7."""
+    x, y = found.astype(float), test.astype(float)
+    mean_x, mean_y, xx, yy, xy = (uniform_filter(v, (0, 7, 7)) for v in (x, y, x * x, y * y, x * y))
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    cov, var = xy - mean_x * mean_y, xx - mean_x**2 + yy - mean_y**2
+    similar = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var + c2))
+    return float(similar.mean())
+
+
+def measure(name: str, time: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return all points of a data set, and its table: bits at each PSNR."""
+    train, valid, test = pictures(SETS[name])
+    with np.load(DATA / f"{SETS[name]}.npz") as data:
+        labels, truth = data["y_train"][: len(train)], data["y_test"][:ROWS]
+    test = test[:ROWS]
+    classifier = LogisticRegression(max_iter=200).fit(train[:10_000].reshape(10_000, -1) / 255, labels[:10_000])
+    vae = fitted(name, time, train, valid)
+    curves = {
+        "vaekit": ours(vae, test),
+        "PCA, zstd": by_components(train, test),
+        "WebP, files": in_files("webp", test),
+        "WebP, a sheet": in_a_sheet("webp", test),
+        "JPEG, files": in_files("jpeg", test),
+        "JPEG, a sheet": in_a_sheet("jpeg", test),
+    }
+    points = []
+    for coder, curve in curves.items():
+        for setting, n_bytes, found in curve:
+            points.append(
+                {
+                    "data": name,
+                    "coder": coder,
+                    "setting": setting,
+                    "bits/value": 8 * n_bytes / test.size,
+                    "PSNR": psnr(found, test),
+                    "MSE": float(np.mean((found.astype(float) - test) ** 2)),
+                    "SSIM": ssim(found, test),
+                    "largest": int(np.abs(found.astype(int) - test).max()),
+                    "accuracy": float((classifier.predict(found.reshape(ROWS, -1) / 255) == truth).mean()),
+                }
+            )
+            print(points[-1], flush=True)
+    table = [{"data": name, "PSNR": at} | {c: bits_at(points, c, at) for c in curves} for at in PSNRS]
+    return points, table
+
+
+def bits_at(points: list[dict[str, Any]], coder: str, at: float) -> float:
+    """Return the fewest bits with which a coder reaches a PSNR, by lines between points none of which is worse."""
+    curve = sorted((p["PSNR"], p["bits/value"]) for p in points if p["coder"] == coder)
+    best = [(q, min(b for other, b in curve if other >= q)) for q, _ in curve]
+    decibels, bits = np.array(best).T
+    return float(np.exp(np.interp(at, decibels, np.log(bits)))) if decibels[0] <= at <= decibels[-1] else float("nan")
+
+
+def draw(points: list[dict[str, Any]]) -> None:
+    """Draw the curves."""
+    names = list(dict.fromkeys(p["data"] for p in points))
+    figure, axes = plt.subplots(1, len(names), figsize=(6 * len(names), 4.5), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        for coder in dict.fromkeys(p["coder"] for p in points):
+            curve = sorted((p["bits/value"], p["PSNR"]) for p in points if (p["data"], p["coder"]) == (name, coder))
+            axis.plot(*zip(*curve, strict=True), "o-", ms=3, lw=2.5 if coder == "vaekit" else 1, label=coder)
+        axis.set(xscale="log", xlim=(0.02, 6), ylim=(14, 45), xlabel="bits a value", ylabel="PSNR, dB", title=name)
+        axis.grid(alpha=0.3)
+    axes[0, 0].legend()
+    figure.savefig(RESULTS / "rate_distortion.png", dpi=110, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--time", default="20m", help="that each model is fitted for")
+    words = parser.parse_args()
+    points, table = [], []
+    for name in SETS:
+        found, rows = measure(name, words.time)
+        points, table = points + found, table + rows
+    publish("rate_distortion", __doc__.split("Protocol: ")[1].strip().replace("\n", " "), table, points=points)
+    draw(points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Less than all: how rows are told in fewer bits for a quality, a bound on the error or a number of bits.
+
+Rows are coded in one of two ways. *Rounded*: levels are rounded, and what is left is coded without loss, bits back.
+This holds a bound for every value. *Latent*: the cells of z alone are coded, each unit's in steps of its own, and rows
+come back as the middle of p(x | z). Both are whole numbers throughout: the reconstruction is the same on any machine.
+
+With squared errors D and bits R a row, that way is taken whose D + λR is least; for uniform steps s and high rates
+dD/dR = −2 ln 2 · s²/12, which ties λ to s (Gish and Pierce, 1968, doi:10.1109/TIT.1968.1054193).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.codec import bits_back, latent, model_bytes
+from vaekit.codec.dial import Dial, slope, step_of
+from vaekit.codec.entropy import Indices
+from vaekit.codec.lattice import Lattice
+from vaekit.codec.likelihoods import Bernoulli
+from vaekit.codec.model import IntegerModel
+from vaekit.codec.rounded import Rounding, rounded
+from vaekit.codec.whole import array_to_codes, codes_to_array
+from vaekit.data.fields import Levels
+from vaekit.data.schema import Schema
+from vaekit.errors import CodecError, DataError, ParameterError
+
+Array = NDArray[Any]
+Way = Rounding | Lattice
+
+LEVELS = 255  # that a step counts in, whatever the number of levels
+SAMPLED_ROWS = 256
+PROBED_ROWS = 64  # of those, for what latent cells cost
+HALVINGS = 7  # of the qualities between which one gives the bits asked for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written: rows, and how archives tell of them.
+
+    Parameters
+    ----------
+    rows : ndarray
+        As they come back, where that is known before they are coded.
+    told : dict
+        For the archive's header: "rounding" or "lattice"; nothing where nothing is lost.
+    worth : float
+        The squared error, in levels, that a bit is worth.
+    """
+
+    rows: Array
+    told: dict[str, Any]
+    worth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A way to code rows, and what it costs a row; a way of None loses nothing.
+
+    Parameters
+    ----------
+    way : Rounding, Lattice or None
+    bits, squared_error : float
+        The latter in levels.
+    worth : float
+        The squared error that a bit is worth.
+    """
+
+    way: Way | None
+    bits: float
+    squared_error: float
+    worth: float
+
+
+def planned(rows: Array, model: bytes | None, dial: Dial) -> Plan:
+    """Return what to write of an array of rows.
+
+    Raises
+    ------
+    DataError
+        When the values are no numbers, or not those that the model codes and quality or bits were asked for.
+    ParameterError
+        When even the lowest quality takes more bits than were asked for.
+    """
+    if rows.dtype.kind not in "iufb" or not np.isfinite(rows).all():
+        raise DataError(
+            f"What is lost of {rows.dtype} is nothing one can measure. Compress finite numbers, or all of it."
+        )
+    integer = None if model is None else model_bytes.from_bytes(model)
+    codes = None if integer is None else _levels(integer, rows)
+    if dial.max_error is not None:
+        return _within(rows, codes, integer, dial.most_off(rows.ravel()))
+    if codes is None or integer is None:
+        raise DataError(
+            "quality and target_bits are of levels that the model codes, as of pictures; these rows are others. "
+            "Ask for max_error."
+        )
+    found = chosen(codes, integer, dial)
+    if dial.target_bits is not None and found.bits > dial.target_bits:
+        raise ParameterError(
+            f"target_bits must leave these rows about {found.bits:.4g} bits each, beside what their archive tells of "
+            f"all; it leaves {dial.target_bits:.4g}. Ask for more bits."
+        )
+    if isinstance(found.way, Lattice):
+        return Plan(rows, {"lattice": found.way.to_json()}, found.worth)
+    return Plan(rows, {}) if found.way is None else _rounded(rows, codes, integer, found.way)
+
+
+def _levels(integer: IntegerModel, rows: Array) -> Indices | None:
+    """Return rows as levels [n, values], or None where the model does not code such."""
+    schema = Schema.from_json(integer.schema)
+    codes = array_to_codes(schema, rows) if schema.is_block and isinstance(schema.fields[0], Levels) else None
+    if codes is None or not np.array_equal(_array(codes, integer, rows), rows):
+        return None
+    return codes
+
+
+def _array(codes: Indices, integer: IntegerModel, like: Array) -> Array:
+    found = codes_to_array(Schema.from_json(integer.schema), codes)
+    return np.ascontiguousarray(found, like.dtype).reshape(like.shape)
+
+
+def _rounded(rows: Array, codes: Indices, integer: IntegerModel, way: Rounding) -> Plan:
+    return Plan(_array(way(codes), integer, rows), {"rounding": way.to_json()})
+
+
+def _within(rows: Array, codes: Indices | None, integer: IntegerModel | None, max_error: float) -> Plan:
+    """Return rows none of whose values is off by more than max_error."""
+    if codes is None or integer is None or isinstance(integer.likelihood, Bernoulli):
+        return Plan(rounded_within(rows, max_error), {})
+    field = Schema.from_json(integer.schema).fields[0]
+    assert isinstance(field, Levels)
+    for most in range(int(max_error * field.denominator / field.numerator * (1 + 1e-9)), 0, -1):
+        width = min(2 * most + 1, 2 * integer.top - 1)
+        found = _rounded(rows, codes, integer, Rounding.even(integer.top + 1, width)) if width > 1 else Plan(rows, {})
+        if off_by(found.rows, rows) <= max_error:
+            return found
+    return Plan(rows, {})
+
+
+def rounded_within(rows: Array, max_error: float) -> Array:
+    """Return rows rounded to multiples of a step, none off by more than max_error; whole numbers stay whole.
+
+    Examples
+    --------
+    >>> rounded_within(np.array([0.12, 0.26, 3.0]), 0.1).tolist()
+    [0.2, 0.2, 3.0]
+    >>> rounded_within(np.array([1, 5, 250], dtype=np.uint8), 1.5).tolist()
+    [0, 6, 249]
+    """
+    if rows.dtype.kind == "b" or max_error == 0:
+        return rows
+    step = 2 * max_error if rows.dtype.kind == "f" else 2 * math.floor(max_error) + 1
+    with np.errstate(over="ignore"):
+        near = step * np.rint(rows.astype(np.float64) / step)
+    if rows.dtype.kind != "f":
+        near = np.clip(near, np.iinfo(rows.dtype).min, np.iinfo(rows.dtype).max)
+    near = near.astype(rows.dtype)
+    far = ~(np.abs(near.astype(np.float64) - rows.astype(np.float64)) <= max_error)  # by the rounding of floats
+    return np.where(far, rows, near)
+
+
+def off_by(found: Array, rows: Array) -> float:
+    """Return by how much the value that is off most is off."""
+    return float(np.abs(found.astype(np.float64) - rows.astype(np.float64)).max(initial=0.0))
+
+
+# -- quality and bits --------------------------------------------------------------------------------------------------
+
+
+def chosen(codes: Indices, model: IntegerModel, dial: Dial) -> Point:
+    """Return how to code rows of levels [n, values] by quality or by bits, in the fewest where those are too few."""
+    sample = codes[:: max(1, len(codes) // SAMPLED_ROWS)][:SAMPLED_ROWS]
+    counts = np.bincount(codes.ravel(), minlength=model.top + 1)
+    kinds = [partial(kind, sample, counts, model) for kind in (_latent, _rounding)]
+    if dial.quality is not None:
+        points = [point for kind in kinds if (point := kind(dial.quality)) is not None]
+        return min(points, key=lambda p: p.squared_error + p.worth * p.bits)
+    most = dial.target_bits
+    assert most is not None
+    found = [point for kind in kinds if (point := _within_bits(kind, most)) is not None]
+    return min(found, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
+
+
+def _within_bits(kind: Callable[[float], Point | None], bits: float) -> Point | None:
+    """Return the way of a kind that loses least in so many bits, or if there is none, the one of fewest bits."""
+    low, high = 0.0, 100.0
+    found = kind(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        tried = kind(middle)
+        if tried is not None and tried.bits > bits:
+            high = middle
+        else:
+            low, found = middle, tried or found
+    return found
+
+
+def _latent(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point | None:
+    """Return the latent way for a quality, measured on some rows; counts are of the levels of all rows."""
+    step = step_of(quality) * model.top / LEVELS
+    return measured(latent.lattice_of(model, sample[:PROBED_ROWS], step), sample[:PROBED_ROWS], model, slope(step))
+
+
+def _rounding(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point | None:
+    """Return the rounded way for a quality, measured on some rows; None where there is none."""
+    step = step_of(quality) * model.top / LEVELS
+    width = 2 * int(step / 2) + 1
+    if width >= 2 * model.top or isinstance(model.likelihood, Bernoulli):
+        return None
+    way = None if width == 1 else Rounding.even(model.top + 1, width).centred(counts)
+    return measured(way, sample, model, slope(step))
+
+
+def measured(way: Way | None, sample: Indices, model: IntegerModel, worth: float) -> Point:
+    """Return what a way costs on some rows."""
+    as_coded = on_the_way(model, way)
+    if isinstance(way, Lattice):
+        cells = latent.chosen_cells(as_coded, way, sample, worth)
+        (payload,), back = latent.encode(as_coded, [cells]), latent.rows_of(as_coded, cells)
+    else:
+        back = sample if way is None else way(sample)
+        (payload,) = bits_back.encode(as_coded, [back])
+    error = float(((back - sample).astype(np.float64) ** 2).sum(1).mean())
+    return Point(way, 8 * len(payload.to_bytes()) / len(sample), error, worth)
+
+
+def on_the_way(model: IntegerModel, way: Way | None) -> IntegerModel:
+    """Return the model of rows that are coded in a way."""
+    if way is None:
+        return model
+    if isinstance(way, Lattice):
+        return replace(model, prior=model.prior.on(way))
+    return replace(model, likelihood=rounded(model.likelihood, way))
+
+
+def told_way(header: dict[str, Any], model: IntegerModel) -> Way | None:
+    """Return the way that an archive's header tells.
+
+    Raises
+    ------
+    CodecError
+        When it does not fit the model.
+    """
+    if "lattice" in header and "rounding" in header:
+        raise CodecError("The archive's header tells two ways to code rows. Take another copy of it.")
+    if "lattice" in header:
+        return Lattice.from_json(header["lattice"], model.prior.n_units, model.n_cells)
+    return Rounding.from_json(header["rounding"], model.top + 1) if "rounding" in header else None

@@ -1,0 +1,226 @@
+"""Less than all: bounds hold for every value, fewer bits lose more, and what comes back is one thing everywhere."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vaekit
+from vaekit.codec import archive, latent, lossy, model_bytes
+from vaekit.codec.container import Reader
+from vaekit.codec.dial import Dial
+from vaekit.codec.entropy import Stacks
+from vaekit.codec.lattice import Lattice
+from vaekit.codec.rounded import Rounding, rounded
+from vaekit.data.builtin import load
+from vaekit.errors import DataError, ParameterError
+
+LEVELS = ["autoregressive", "mixture with ends, silu", "mixture, elu", "ends, tanh", "context", "convolutions"]
+PRIORS = ["autoregressive", "mixture prior", "vamp prior", "ends, tanh", "two layers"]
+
+
+def squared_error(found, rows):
+    return float(((found.astype(float) - rows) ** 2).mean())
+
+
+def bits_of(blob, rows):
+    return 8 * len(blob) / len(rows)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model that tells rows apart, and rows."""
+    rows = load("digits").astype(np.uint8)
+    return vaekit.VAE(latent_dim=10, epochs=25, hidden=(64, 64), random_state=0).fit(rows), rows
+
+
+# -- roundings ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(2, 300), st.integers(1, 150))
+def test_even_roundings_keep_their_bound(n_levels, most):
+    width = 2 * most + 1
+    if width >= 2 * (n_levels - 1):
+        return
+    levels = np.arange(n_levels)
+    coarse = Rounding.even(n_levels, width)
+    assert np.abs(coarse(levels) - levels).max() <= most
+    assert np.array_equal(coarse(coarse(levels)), coarse(levels))
+    assert np.array_equal(Rounding.from_json(coarse.to_json(), n_levels)(levels), coarse(levels))
+
+
+@given(st.lists(st.integers(0, 40), min_size=256, max_size=256), st.integers(1, 100))
+def test_centred_values_lose_least_of_all_values_between_the_same_edges(counts, most):
+    even = Rounding.even(256, 2 * most + 1)
+    centred, levels, counts = even.centred(np.array(counts)), np.arange(256), np.array(counts)
+    errors = [(counts * (way(levels) - levels) ** 2).sum() for way in (centred, even)]
+    assert errors[0] <= errors[1] + counts.sum() / 4  # values are whole
+    assert np.array_equal(centred(centred(levels)), centred(levels))
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("width", [3, 9])
+def test_rounded_masses_are_those_of_all_levels_that_became_the_value(name, width, models):
+    """−log2 of the sums of the likelihood of all levels, to within the coder's own steps."""
+    integer = model_bytes.from_bytes(models[name].fitted_.integer_model)
+    rows = lossy._levels(integer, models.rows(name)[:20])
+    coarse = Rounding.even(integer.top + 1, width)
+    parameters = integer.parameters(integer.posterior.middle(rows))
+    told = rounded(integer.likelihood, coarse)
+    if name == "context":
+        one = rows * 0  # the values before are the same for all levels of the last one
+        each = [np.concatenate([one[:, :-1], np.full((20, 1), v)], axis=1) for v in range(integer.top + 1)]
+        mass = np.array([2.0 ** -integer.likelihood.n_bits(parameters, x) for x in each])  # [levels, rows]
+        same = np.array([2.0 ** -told.n_bits(parameters, x) for x in [coarse(x) for x in each]])
+        for k in range(len(coarse.values)):
+            part = slice(coarse.edges[k], coarse.edges[k + 1])
+            assert np.allclose(
+                np.log2(mass[part].sum(0) / mass.sum(0)),
+                np.log2(same[part][0] / same[coarse.edges[:-1]].sum(0)),
+                atol=0.1,
+            )
+        return
+    finer, fewer = (x.n_bits(parameters, y).mean() for x, y in ((integer.likelihood, rows), (told, coarse(rows))))
+    assert fewer < finer
+    assert finer - fewer < rows.shape[1] * math.log2(width) + 1
+
+
+# -- lattices ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_lattices_tell_each_cell_as_one_near_it(data):
+    n_cells = data.draw(st.sampled_from([64, 256, 1024]))
+    step = np.array(data.draw(st.lists(st.integers(1, n_cells), min_size=1, max_size=4)))
+    centre = np.array(data.draw(st.lists(st.integers(0, n_cells - 1), min_size=len(step), max_size=len(step))))
+    lattice = Lattice.around(centre, step, n_cells)
+    cells = np.arange(n_cells)[:, None] + np.zeros(len(step), dtype=np.int64)
+    told = lattice(cells)
+    assert (np.abs(told - cells) <= step // 2).all()
+    assert np.array_equal(lattice(told), told)
+    assert np.array_equal(lattice(centre[None]), centre[None])
+    assert lattice.index(cells).min() >= 0
+    assert lattice.index(cells).max() < lattice.n_joined
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("step", [1, 5, 70])
+def test_priors_code_the_cells_of_a_lattice(name, step, models):
+    integer = model_bytes.from_bytes(models[name].fitted_.integer_model)
+    d = integer.prior.n_units
+    lattice = Lattice.around(np.full(d, integer.n_cells // 3), step + np.arange(d), integer.n_cells)
+    z = lattice(np.random.default_rng(0).integers(0, integer.n_cells, (50, d)))
+    prior, stacks = integer.prior.on(lattice), Stacks([np.empty(0, np.uint32)])
+    prior.push(stacks, z, [len(z)])
+    n_bits, payload = prior.n_bits(z).sum(), stacks.words()
+    assert abs(32 * len(payload[0]) - n_bits) < 64 + 0.01 * n_bits
+    assert np.array_equal(prior.pop(Stacks(payload), [len(z)]), z)
+
+
+# -- archives ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_value_is_off_by_more_than_the_bound(name, most, models):
+    vae, rows = models[name], models.rows(name)
+    whole, blob = vae.compress(rows), vae.compress(rows, max_error=most)
+    found = vae.decompress(blob)
+    assert (found.dtype, found.shape) == (rows.dtype, rows.shape)
+    assert 0 < np.abs(found.astype(int) - rows).max() <= most
+    assert len(blob) < len(whole)
+
+
+def test_the_bound_is_in_the_datas_own_units(models):
+    vae, rows = models["sixteenths, relu"], models.rows("sixteenths, relu")
+    for error in (1 / 16, 2 / 16, 0.2):
+        found = vae.decompress(vae.compress(rows, max_error=error))
+        assert found.dtype == rows.dtype
+        assert 0 < np.abs(found.astype(float) - rows).max() <= error
+    assert np.array_equal(vae.decompress(vae.compress(rows, max_error=0.06)), rows)
+    share = vae.decompress(vae.compress(rows, max_error="20%"))
+    assert 0 < np.abs(share.astype(float) - rows).max() <= 0.2
+
+
+@pytest.mark.parametrize("name", [*LEVELS, "two layers"])
+def test_a_bound_of_nothing_and_the_highest_quality_lose_nothing(name, models):
+    vae, rows = models[name], models.rows(name)
+    for asked in ({"max_error": 0}, {"quality": 100}):
+        assert np.array_equal(vae.decompress(vae.compress(rows, **asked)), rows)
+
+
+@pytest.mark.parametrize("name", ["autoregressive", "mixture with ends, silu", "context", "two layers"])
+def test_a_higher_quality_takes_more_bits_and_loses_less(name, models):
+    vae, rows = models[name], models.rows(name)
+    blobs = [vae.compress(rows, quality=quality) for quality in (0, 20, 55, 100)]
+    errors = [squared_error(vae.decompress(blob), rows) for blob in blobs]
+    assert sorted(map(len, blobs)) == [len(blob) for blob in blobs]
+    assert sorted(errors, reverse=True) == errors
+    assert errors[0] < rows.astype(float).var()
+
+
+@pytest.mark.parametrize("bits", [20, 40, 75])
+def test_no_more_bits_are_taken_than_were_asked_for(bits, trained):
+    vae, rows = trained
+    assert 0.7 * bits < bits_of(vae.compress(rows, target_bits=bits), rows) <= bits
+
+
+def test_latent_rows_come_back_as_the_model_reconstructs_them(trained):
+    vae, rows = trained
+    blob = vae.compress(rows, quality=10)
+    assert archive.listing(Reader(blob)).methods == {"latent": 2}
+    found, again = vae.decompress(blob), vae.reconstruct(rows)
+    assert squared_error(found, rows) < 1.2 * squared_error(again, rows)
+
+
+def test_other_neighbours_are_taken_where_that_is_better(trained, monkeypatch):
+    vae, rows = trained
+    integer, step = model_bytes.from_bytes(vae.fitted_.integer_model), 8.0
+    codes = lossy._levels(integer, rows[:300])
+    lattice = latent.lattice_of(integer, codes[:50], step)
+    costs = []
+    for near_edge in (2.0, 0.5):  # the first lets no neighbour in
+        monkeypatch.setattr(latent, "NEAR_EDGE", near_edge)
+        found = lossy.measured(lattice, codes, integer, lossy.slope(step))
+        costs.append(found.squared_error + found.worth * found.bits)
+    assert costs[1] < 0.99 * costs[0]
+
+
+def test_grey_levels_under_a_bernoulli_are_told_by_their_latents():
+    rows = load("digits").astype(np.uint8)
+    vae = vaekit.VAE(latent_dim=4, likelihood="bernoulli", epochs=3, hidden=(16,), random_state=0).fit(rows)
+    found = vae.decompress(vae.compress(rows, quality=10))
+    assert squared_error(found, rows) < rows.astype(float).var()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.random.default_rng(0).normal(size=(50, 7)),
+        np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32),
+        np.arange(300).reshape(50, 6),
+        np.arange(60, dtype=np.int8).reshape(10, 6) - 100,
+        np.array([[1e300, -1e300, 5e-324, 0.0]]),
+    ],
+)
+@pytest.mark.parametrize("error", [0.01, 0.5, 3, "1%"])
+def test_rows_that_are_none_of_the_models_keep_the_bound_too(rows, error, digits_model):
+    found = digits_model.decompress(digits_model.compress(rows, max_error=error))
+    bound = Dial(max_error=error).most_off(rows.ravel())
+    assert found.dtype == rows.dtype
+    assert np.abs(found.astype(np.float64) - rows.astype(np.float64)).max() <= bound
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
+    rows = load("digits").astype(np.uint8)
+    with pytest.raises(ParameterError, match="one of quality, max_error and target_bits; got quality and max_error"):
+        digits_model.compress(rows, quality=3, max_error=1)
+    with pytest.raises(ParameterError, match="target_bits must leave these rows about .* bits each, .*; it leaves"):
+        digits_model.compress(rows, target_bits=1)
+    with pytest.raises(DataError, match="these rows are others. Ask for max_error"):
+        digits_model.compress(rows / 7, quality=50)
+    with pytest.raises(DataError, match="finite numbers"):
+        digits_model.compress(np.array([[np.nan]]), max_error=1)
