@@ -55,6 +55,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "two layers": (digits, SMALL | {"levels": 2, "prior": "autoregressive", "latent_dim": 5}),
     "columns": (columns, SMALL | {"kinds": {"x3": "real"}}),
+    "autoencoder": (digits, {"epochs": 3, "latent_dim": 3, "hidden": (16, 16)}),
     "convolutions": (colours, SMALL | {"network": "conv", "hidden": (4, 8)}),
 }
 
@@ -66,7 +67,8 @@ def models() -> dict[str, Any]:
     class Fitted(dict):
         def __missing__(self, name: str) -> Any:
             data, settings = CASES[name]
-            self[name] = vaekit.VAE(**settings).fit(data())
+            estimator = vaekit.Autoencoder if name == "autoencoder" else vaekit.VAE
+            self[name] = estimator(**settings).fit(data())
             return self[name]
 
         @staticmethod

@@ -17,7 +17,15 @@ from vaekit.codec.rounded import Rounding, rounded
 from vaekit.data.builtin import load
 from vaekit.errors import DataError, ParameterError
 
-LEVELS = ["autoregressive", "mixture with ends, silu", "mixture, elu", "ends, tanh", "context", "convolutions"]
+LEVELS = [
+    "autoregressive",
+    "autoencoder",
+    "mixture with ends, silu",
+    "mixture, elu",
+    "ends, tanh",
+    "context",
+    "convolutions",
+]
 PRIORS = ["autoregressive", "mixture prior", "vamp prior", "ends, tanh", "two layers"]
 
 

@@ -58,7 +58,7 @@ def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
 
 
 @pytest.mark.parametrize("step", [3, 40, 1000])
-@pytest.mark.parametrize("name", [*LEVELS, "context", "mixture prior", "autoregressive", "two layers"])
+@pytest.mark.parametrize("name", [*LEVELS, "context", "mixture prior", "autoregressive", "two layers", "autoencoder"])
 def test_latent_cells_are_decoded_too(name, step, models, plain, monkeypatch):
     vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
     plan = planned(vae, rows, step)

@@ -33,6 +33,7 @@ from vaekit.distributions.likelihoods import BernoulliLikelihood
 from vaekit.distributions.logistic import DiscretizedLogisticLikelihood
 from vaekit.distributions.posteriors import Reparametrised
 from vaekit.distributions.product import ProductLikelihood
+from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE
 from vaekit.models.inputs import BlockInputs
@@ -95,6 +96,7 @@ class Grid:
         return Normals(inverse_scales(bounded_log_scale, self.width), LOWEST_LOG)
 
 
+Exported = VAE | HierarchicalVAE | Autoencoder
 REACH_OF_POSTERIOR = 4.5  # standard deviations
 
 
@@ -142,7 +144,7 @@ def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:
 
 
 def _refuse_other_models(model: LatentModel) -> None:
-    if not isinstance(model, VAE | HierarchicalVAE):
+    if not isinstance(model, Exported):
         raise NotImplementedError(f"the model {type(model).__name__} has no integer form")
     if isinstance(model.inputs, BlockInputs) and model.observation.has_gaps:
         raise NotImplementedError("an array with gaps has no integer form; a table with gaps has one")
@@ -207,7 +209,7 @@ def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: 
     NotImplementedError
         When a part of the model has no integer form; its words say which.
     """
-    assert isinstance(model, VAE | HierarchicalVAE)
+    assert isinstance(model, Exported)
     z = _drawn(model.posterior(rows), model.latent_dim)
     likelihood, output = (
         integer_columns(model.observation, schema, whole_rows(schema, rows), model._decode(z).flatten(1))
@@ -235,7 +237,7 @@ class Inputs:
     reach: int
 
 
-def _inputs(model: VAE | HierarchicalVAE, schema: Schema, rows: Tensor, width: Width) -> Inputs:
+def _inputs(model: Exported, schema: Schema, rows: Tensor, width: Width) -> Inputs:
     """Return what encoders of whole numbers read of rows of codes."""
     if isinstance(model.inputs, BlockInputs):
         top = int(model.inputs.top)
@@ -245,9 +247,7 @@ def _inputs(model: VAE | HierarchicalVAE, schema: Schema, rows: Tensor, width: W
     return Inputs([read], real, step, width.activation)
 
 
-def integer_posterior(
-    model: VAE | HierarchicalVAE, schema: Schema, rows: Tensor, z: Tensor, grid: Grid, width: Width
-) -> Posterior:
+def integer_posterior(model: Exported, schema: Schema, rows: Tensor, z: Tensor, grid: Grid, width: Width) -> Posterior:
     """Return q(z | x) in whole numbers."""
     parts, inputs = blocks(model.encoder), _inputs(model, schema, rows, width)
     parts[0].before = [Reshape(list(model.inputs.shape) if parts[0].weight.dim() == 4 else [-1])]
@@ -258,14 +258,23 @@ def integer_posterior(
         climbs.append(found)
         features.append(climb(features[-1]))
         steps.append(step)
-    heads = (
-        [blocks(net.body) + blocks(net.head) for net in model.layers]  # type: ignore[arg-type]
-        if isinstance(model, HierarchicalVAE)
-        else [blocks(model.head)]  # type: ignore[arg-type]
-    )
     sizes = model.sizes if isinstance(model, HierarchicalVAE) else [model.latent_dim]
-    layers = integer_layers(heads, features[::-1], steps[::-1], sizes, z, grid, width)
+    layers = integer_layers(_heads(model), features[::-1], steps[::-1], sizes, z, grid, width)
+    if isinstance(model, Autoencoder):
+        layers.normals = grid.normals(lambda logs: logs)
     return Posterior([*inputs.steps, *encoder], climbs, layers)
+
+
+def _heads(model: Exported) -> list[list[Block]]:
+    """Return what gives each layer's locations and log-scales; an autoencoder's scales are the same for all rows."""
+    if isinstance(model, HierarchicalVAE):
+        return [blocks(net.body) + blocks(net.head) for net in model.layers]  # type: ignore[arg-type]
+    assert model.head is not None
+    (head,) = blocks(model.head)
+    if isinstance(model, Autoencoder):
+        weight, bias = torch.zeros_like(head.weight), model.width.log()
+        head = replace(head, weight=torch.cat([head.weight, weight]), bias=torch.cat([head.bias, bias]))
+    return [[head]]
 
 
 def integer_layers(
