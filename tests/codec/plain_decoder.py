@@ -533,17 +533,28 @@ def pop_columns(likelihood, stack, parameters):
         kinds = pop(stack, [weighted(column["kinds"][1])] * len(rows))
         inside, others = ([i for i, kind in enumerate(kinds) if kind in some] for some in ((0,), (2, 3)))
         sites = [column_site(column, [parameters[i][p] for p in column["places"][1]]) for i in inside]
-        cells, places = pop(stack, sites), pop(stack, [even(column["width"])] * len(inside))
+        n_places = -(-column["width"] // column.get("span", 1))
+        cells, places = pop(stack, sites), pop(stack, [even(n_places)] * len(inside))
         for i, cell, place in zip(inside, cells, places, strict=True):
-            rows[i][column["field"]] = column["low"] + column["width"] * cell + place
+            rows[i][column["field"]] = column["low"] + whole_of(column, cell, place)
         words = split(pop(stack, [even(1 << 16)] * (4 * len(others))), 4)
         for i, four in zip(others, words, strict=True):
             rows[i][column["field"]] = struct.unpack("<q", struct.pack("<4H", *four))[0]
     return rows
 
 
+def whole_of(column, cell, place):
+    width, span = column["width"], column.get("span", 1)
+    size = max(1, span // width) * width
+    if -(-width // span) == 1:
+        return min(size * cell + size // 2, column["n_cells"] * width - 1)
+    return width * cell + min(span * place + span // 2, width - 1)
+
+
 def column_site(column, p):
-    return DENSITIES[column["density"]["is"]](column["density"], p, column["n_cells"])
+    below, n = DENSITIES[column["density"]["is"]](column["density"], p, column["n_cells"])
+    at_once = max(1, column.get("span", 1) // column["width"])
+    return (lambda k: below(min(at_once * k, n))), -(-n // at_once)
 
 
 def weighted(masses):

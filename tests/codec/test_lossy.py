@@ -3,16 +3,20 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vaekit
 from vaekit.codec import archive, latent, lossy, model_bytes
+from vaekit.codec.columns import Bell, Column, RoundedColumn
 from vaekit.codec.container import Reader
 from vaekit.codec.dial import Dial
 from vaekit.codec.entropy import Stacks
+from vaekit.codec.frames import near
 from vaekit.codec.lattice import Lattice
+from vaekit.codec.reading import GAP
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.data.builtin import load
 from vaekit.errors import DataError, ParameterError
@@ -212,14 +216,17 @@ def test_grey_levels_under_a_bernoulli_are_told_by_their_latents():
         np.arange(300).reshape(50, 6),
         np.arange(60, dtype=np.int8).reshape(10, 6) - 100,
         np.array([[1e300, -1e300, 5e-324, 0.0]]),
+        np.array([[np.nan, np.inf, -np.inf, 0.3]]),
     ],
 )
 @pytest.mark.parametrize("error", [0.01, 0.5, 3, "1%"])
 def test_rows_that_are_none_of_the_models_keep_the_bound_too(rows, error, digits_model):
     found = digits_model.decompress(digits_model.compress(rows, max_error=error))
     bound = Dial(max_error=error).most_off(rows.ravel())
+    finite = np.isfinite(rows)
     assert found.dtype == rows.dtype
-    assert np.abs(found.astype(np.float64) - rows.astype(np.float64)).max() <= bound
+    assert np.abs(found[finite].astype(np.float64) - rows[finite].astype(np.float64)).max() <= bound
+    assert np.array_equal(found[~finite], rows[~finite], equal_nan=rows.dtype.kind == "f")
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
@@ -230,5 +237,78 @@ def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
         digits_model.compress(rows, target_bits=1)
     with pytest.raises(DataError, match="these rows are others. Ask for max_error"):
         digits_model.compress(rows / 7, quality=50)
-    with pytest.raises(DataError, match="finite numbers"):
-        digits_model.compress(np.array([[np.nan]]), max_error=1)
+    with pytest.raises(DataError, match="complex128 is nothing one can measure"):
+        digits_model.compress(np.array([[1j]]), max_error=1)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_rounded_columns_keep_their_bound(data):
+    width, n_cells = data.draw(st.integers(1, 50)), data.draw(st.integers(2, 60))
+    most = data.draw(st.integers(1, 200))
+    column = Column(0, np.array([0]), -7, n_cells, width, np.array([1, 1, 1]), Bell("normal", 1, np.array([1]), 0))
+    coarse = RoundedColumn(column, 2 * most + 1)
+    x = np.concatenate([np.arange(-20, n_cells * width + 20), [GAP]])
+    told = coarse.told(x)
+    inside = (x >= -7) & (x < n_cells * width - 7)
+    assert np.abs(told - x)[inside].max() <= most
+    assert np.array_equal(told[~inside], x[~inside])
+    assert np.array_equal(coarse.told(told), told)
+
+
+def measurements() -> pl.DataFrame:
+    """Reals with and without a step, with gaps and strangers, beside columns that stay exact."""
+    rng = np.random.default_rng(0)
+    z, n = rng.normal(size=600), 600
+    return pl.DataFrame(
+        {
+            "real": 5 + 2 * z + 0.1 * rng.normal(size=n),
+            "small": 1e-7 * (z + rng.normal(size=n)),
+            "gappy": pl.Series(
+                [None if gap else v for gap, v in zip(rng.random(n) < 0.2, z, strict=True)], dtype=pl.Float32
+            ),
+            "nan": np.where(rng.random(n) < 0.2, np.nan, 1000 - 300 * z),
+            "price": np.round(20 + z, 2),
+            "whole": rng.poisson(np.exp(1 + z / 2)).astype(np.int64),
+            "name": rng.choice(["a", "b", "c"], n),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def of_measurements():
+    return vaekit.VAE(latent_dim=2, epochs=20, hidden=(32,), random_state=0).fit(measurements())
+
+
+@pytest.mark.parametrize("error", ["1%", "0.001%", "10%", 0.05])
+def test_columns_of_reals_keep_their_bound_and_others_stay_exact(error, of_measurements):
+    table = measurements().with_columns(pl.when(pl.col("real") > 9).then(1e9).otherwise(pl.col("real")).alias("real"))
+    found = of_measurements.decompress(of_measurements.compress(table, max_error=error))
+    assert found.schema == table.schema
+    assert found.select("whole", "name").equals(table.select("whole", "name"))
+    for name in ("real", "small", "gappy", "nan", "price"):
+        bound = Dial(max_error=error).most_off(table[name].drop_nulls().to_numpy())
+        assert near(table[name], found[name], bound).all()
+        assert found[name].null_count() == table[name].null_count()
+
+
+def test_columns_of_reals_take_fewer_bytes_the_more_they_may_be_off(of_measurements):
+    sizes = [len(of_measurements.compress(measurements(), max_error=error)) for error in ("10%", "1%", "0.01%", 0)]
+    assert sizes == sorted(sizes)
+    blob = of_measurements.compress(measurements(), max_error="1%")
+    assert Reader(blob).header["coded"] == ["real", "small", "gappy", "nan", "price", "whole", "name"]
+    rounded_alone = archive.compress(measurements(), None, dial=Dial(max_error="1%"))
+    assert len(blob) < 0.7 * len(rounded_alone)
+
+
+def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
+    table = measurements().to_pandas()
+    found = of_measurements.decompress(of_measurements.compress(table, max_error="1%"))
+    assert list(found.columns) == list(table.columns)
+    none = measurements().head(0)
+    assert of_measurements.decompress(of_measurements.compress(none, max_error=1)).equals(none)
+    with pytest.raises(DataError, match="these are columns. Ask for max_error"):
+        of_measurements.compress(table, quality=50)

@@ -1,12 +1,15 @@
 """What docs/format.md says is what archives are: a decoder written from it, in whole numbers alone, reads them."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from vaekit.codec import archive, container, lossy, model_bytes, whole
+import vaekit
+from vaekit.codec import archive, container, frames, lossy, model_bytes, whole
 from vaekit.codec.container import LATENT, VAE, Block
 from vaekit.codec.latent import lattice_of
 from vaekit.codec.rounded import Rounding
+from vaekit.data.schema import Schema
 
 FEW = 10  # rows; the decoder takes its time
 
@@ -70,3 +73,27 @@ def test_latent_cells_are_decoded_too(name, step, models, plain, monkeypatch):
     assert (method, n_items) == (LATENT, 3)
     found = plain.decode_latent(integer, payload, n_items, header["lattice"])
     assert found == whole.array_to_codes(vae.schema_, vae.decompress(blob)).tolist()
+
+
+@pytest.mark.parametrize("error", [0.05, 0.4, 5.0])
+def test_rounded_columns_are_decoded_too(error, models, plain):
+    table = pl.DataFrame(models.rows("columns"), schema=["x0", "x1", "x2", "x3"]).with_columns(x3=pl.col("x3") / 3)
+    rows = table.head(FEW)
+    model = vaekit.VAE(latent_dim=1, epochs=1, hidden=(4,)).fit(table).fitted_.integer_model
+    integer = model_bytes.from_bytes(model)
+    bounds = {"x3": error}
+    blocks, told = archive._coded_table(rows, bounds, {"kind": "table"}, model, archive.mapper(1), None)
+    parts = frames.split(
+        Schema.from_json(integer.schema),
+        [c.field for c in integer.likelihood.columns],
+        rows,
+        frames.losses(Schema.from_json(integer.schema), integer.likelihood, bounds),
+    )
+    plainly, _ = plain.model_of(model)
+    names = [f["name"] for f in plainly["schema"]["fields"]]
+    coded = [c for c in plainly["likelihood"]["columns"] if names[c["field"]] in told["coded"]]
+    for column in coded:
+        column["span"] = told["spans"].get(names[column["field"]], 1)
+    plainly["likelihood"]["columns"] = coded
+    assert told["spans"]["x3"] > 1
+    assert plain.decode(plainly, blocks[1].payload, FEW) == parts.rows.tolist()

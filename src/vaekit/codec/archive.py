@@ -120,7 +120,7 @@ def _written(
 ) -> bytes:
     """Return data as an archive that may hold a packed model."""
     if is_frame(data):
-        blocks, header = _table_blocks(data, model, len(held), mapper(processes), tell)
+        blocks, header = _table_blocks(data, model, len(held), dial, mapper(processes), tell)
     else:
         rows = as_rows(data)
         plan = lossy.Plan(rows, {}) if dial is None or not len(rows) else lossy.planned(rows, model, dial)
@@ -282,33 +282,55 @@ def _array_blocks(
 
 
 def _table_blocks(
-    frame: Any, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
+    frame: Any,
+    model: bytes | None,
+    model_size: int,
+    dial: Dial | None,
+    workers: AbstractContextManager[Each],
+    tell: Tell | None,
 ) -> tuple[list[Block], dict[str, Any]]:
     """Return the blocks of a frame and what the header tells of it; a model of some size is to go with them."""
     import narwhals as nw
 
     native = nw.from_native(frame, eager_only=True)
-    table, raw = native.to_polars(), _arrow(native.to_polars())
-    header = {"kind": "table", "library": native.implementation.value, "raw_bytes": len(raw)}
-    whole = _zstd_block(raw, len(table))
+    table, n_bytes = native.to_polars(), len(_arrow(native.to_polars()))
+    schema = None if model is None else Schema.from_json(model_bytes.from_bytes(model).schema)
+    bounds = {} if dial is None else lossy.bounds_of(table, schema, dial)
+    plain = _arrow(lossy.rounded_columns(table, bounds))
+    header = {"kind": "table", "library": native.implementation.value, "raw_bytes": n_bytes}
+    whole = _zstd_block(plain, len(table))
     if model is not None and len(table):
-        blocks, parts = _coded_table(table, header, model, workers, tell)
+        blocks, parts = _coded_table(table, bounds, header, model, workers, tell)
         if blocks and model_size + sum(len(block.payload) for block in blocks) < len(whole.payload):
             return blocks, header | parts
-    return [whole], header | {"kept_bytes": len(raw), "coded": [], "nan": []}
+    return [whole], header | {"kept_bytes": len(plain), "coded": [], "nan": []}
 
 
 def _coded_table(
-    table: Any, header: dict[str, Any], model: bytes, workers: AbstractContextManager[Each], tell: Tell | None
+    table: Any,
+    bounds: dict[str, float],
+    header: dict[str, Any],
+    model: bytes,
+    workers: AbstractContextManager[Each],
+    tell: Tell | None,
 ) -> tuple[list[Block], dict[str, Any]]:
     """Return a block of the columns that the model does not code, those of the others, and what the header tells."""
     integer = model_bytes.from_bytes(model)
     if not isinstance(integer.likelihood, Columns):
         return [], {}
+    schema = Schema.from_json(integer.schema)
     fields = [column.field for column in integer.likelihood.columns]
-    parts = frames.split(Schema.from_json(integer.schema), fields, table)
-    kept = _arrow(parts.kept)
-    found = {"kept_bytes": len(kept), "coded": parts.coded, "nan": parts.nan, "row_bytes": parts.rows[0].nbytes}
+    losses = frames.losses(schema, integer.likelihood, bounds)
+    parts = frames.split(schema, fields, table, losses)
+    kept = _arrow(lossy.rounded_columns(parts.kept, {k: v for k, v in bounds.items() if k not in parts.coded}))
+    spans = {schema.fields[j].name: loss.column.span for j, loss in losses.items()}
+    found = {
+        "kept_bytes": len(kept),
+        "coded": parts.coded,
+        "nan": parts.nan,
+        "row_bytes": parts.rows[0].nbytes,
+        "spans": {name: span for name, span in spans.items() if name in parts.coded},
+    }
     blocks = _blocks(parts.rows, header | found, model, workers, tell) if parts.coded else []
     return [_zstd_block(kept, 0), *blocks], found
 
@@ -368,7 +390,9 @@ def _integer(header: dict[str, Any], model: bytes) -> IntegerModel:
     if not isinstance(integer.likelihood, Columns):
         raise CodecError("The archive holds a table, but its model is of arrays. Take another copy of it.")
     names = [field.name for field in Schema.from_json(integer.schema).fields]
-    return replace(integer, likelihood=integer.likelihood.only([names.index(name) for name in header["coded"]]))
+    coded = integer.likelihood.only([names.index(name) for name in header["coded"]])
+    spans = {names.index(name): _number(header["spans"], name) for name in header.get("spans", {})}
+    return replace(integer, likelihood=coded.rounded(spans))
 
 
 def _codes(rows: Array, header: dict[str, Any], model: IntegerModel) -> Array | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from vaekit.codec.entropy import (
     PRECISION,
     Floats,
     Indices,
+    Joined,
     Located,
     Sites,
     Stacks,
@@ -177,8 +178,8 @@ class Column:
         inside, other = kinds == VALUE, kinds == OTHER
         words = x[other].astype("<i8").view("<u2").reshape(-1, WORDS).astype(np.int64)
         push(stacks, Uniform(1 << 16), words.ravel(), [WORDS * n for n in counts_of(other, sizes)])
-        cell, place = np.divmod(x[inside] - self.low, self.width)
-        push(stacks, Uniform(self.width), place, counts_of(inside, sizes))
+        cell, place = self._parted(x[inside] - self.low)
+        push(stacks, Uniform(self._n_places), place, counts_of(inside, sizes))
         push(stacks, self._sites(parameters[inside]), cell, counts_of(inside, sizes))
         push(stacks, self._weights(len(x)), kinds, sizes)
 
@@ -188,8 +189,8 @@ class Column:
         inside, other = kinds == VALUE, kinds >= OTHER
         x = np.full(len(kinds), GAP)
         cell = pop(stacks, self._sites(parameters[inside]), counts_of(inside, sizes))
-        place = pop(stacks, Uniform(self.width), counts_of(inside, sizes))
-        x[inside] = self.low + self.width * cell + place
+        place = pop(stacks, Uniform(self._n_places), counts_of(inside, sizes))
+        x[inside] = self.low + self._whole(cell, place)
         words = pop(stacks, Uniform(1 << 16), [WORDS * n for n in counts_of(other, sizes)])
         x[other] = words.astype("<u2").view("<i8")
         return x
@@ -198,13 +199,27 @@ class Column:
         """Return what coding takes, in bits: [n]."""
         kinds = self._kinds_of(x)
         inside, bits = kinds == VALUE, self.kind_bits(x)
-        cell = (x[inside] - self.low) // self.width
-        bits[inside] += n_bits(self._sites(parameters[inside]), cell) + np.log2(self.width)
+        cell, _ = self._parted(x[inside] - self.low)
+        bits[inside] += n_bits(self._sites(parameters[inside]), cell) + np.log2(self._n_places)
         return bits + 64 * (kinds == OTHER)
 
     def kind_bits(self, x: Indices) -> Floats:
         """Return what coding the kinds takes, in bits: [n]."""
         return n_bits(self._weights(len(x)), self._kinds_of(x))
+
+    @property
+    def _n_places(self) -> int:
+        """How many whole numbers of a cell are told apart."""
+        return self.width
+
+    def _parted(self, x: Indices) -> tuple[Indices, Indices]:
+        """Return cell and place of whole numbers from the first one on."""
+        cell, place = np.divmod(x, self.width)
+        return cell, place
+
+    def _whole(self, cell: Indices, place: Indices) -> Indices:
+        """Return the whole numbers, from the first one on, that cells and places stand for."""
+        return self.width * cell + place
 
     def _kinds_of(self, x: Indices) -> Indices:
         inside = (x >= self.low) & (x < self.low + self.n_cells * self.width)
@@ -215,6 +230,50 @@ class Column:
 
     def _weights(self, n: int) -> Weighted:
         return Weighted(self.kinds.astype(np.float64)[:, None] + np.zeros(n))
+
+
+class RoundedColumn(Column):
+    """A column in which up to `span` neighbouring whole numbers are told as the middle one.
+
+    Where a cell holds no more than span of them, whole cells are joined, else a cell is cut into runs of span.
+
+    Parameters
+    ----------
+    column : Column
+    span : int
+    """
+
+    def __init__(self, column: Column, span: int) -> None:
+        super().__init__(**{f.name: getattr(column, f.name) for f in fields(column)})
+        self.span, self.joined = span, max(1, span // self.width)
+
+    def told(self, x: Indices) -> Indices:
+        """Return what whole numbers are told as; gaps and those outside of the cells stay."""
+        inside = self._kinds_of(x) == VALUE
+        return np.where(inside, self.low + self._whole(*self._parted(np.where(inside, x - self.low, 0))), x)
+
+    @property
+    def _n_places(self) -> int:
+        return -(-self.width // self.span)
+
+    def _parted(self, x: Indices) -> tuple[Indices, Indices]:
+        cell, place = super()._parted(x)
+        return cell // self.joined, place // self.span
+
+    def _whole(self, cell: Indices, place: Indices) -> Indices:
+        size = self.joined * self.width
+        if self._n_places == 1:
+            last = self.n_cells * self.width - 1
+            return np.minimum(size * cell + size // 2, last)
+        return size * cell + np.minimum(self.span * place + self.span // 2, self.width - 1)
+
+    def _sites(self, parameters: Floats) -> Sites:
+        sites = super()._sites(parameters)
+        if self.joined == 1:
+            return sites
+        assert isinstance(sites, Located)
+        edges = np.arange(0, self.n_cells, self.joined, dtype=np.float64)
+        return Joined(sites, np.append(edges, self.n_cells))
 
 
 @dataclass(eq=False)
@@ -232,9 +291,14 @@ class Columns(IntegerLikelihood):
     n_fields: int
     n_parameters: int
 
-    def only(self, fields: Sequence[int]) -> Columns:
+    def only(self, chosen: Sequence[int]) -> Columns:
         """Return the same of some fields alone."""
-        return replace(self, columns=[column for column in self.columns if column.field in fields])
+        return replace(self, columns=[column for column in self.columns if column.field in chosen])
+
+    def rounded(self, spans: Mapping[int, int]) -> Columns:
+        """Return the same, of some fields so many neighbouring whole numbers being told as one."""
+        found = [RoundedColumn(c, spans[c.field]) if c.field in spans else c for c in self.columns]
+        return replace(self, columns=found)
 
     def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
         """Push rows of whole numbers [n, fields] given parameters [n, P, 1]."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vaekit.codec import entropy, tables
 from vaekit.codec.columns import Columns
 from vaekit.codec.context import KERNEL_BITS, ContextLevels
-from vaekit.codec.export_table import TOP, float_bits_of_columns, integer_columns, reader, whole_rows
+from vaekit.codec.export_table import TOP, float_bits_of_columns, integer_columns, reader, whole_rows, with_steps
 from vaekit.codec.integer_network import Gate, Operation, Product, Reshape
 from vaekit.codec.likelihoods import Bernoulli, IntegerLikelihood, Levels
 from vaekit.codec.model import IntegerModel, Posterior
@@ -25,6 +25,7 @@ from vaekit.codec.normals import Layers, Normals
 from vaekit.codec.priors import AutoregressivePrior, FixedPrior, MixturePrior, Prior, TopDownPrior
 from vaekit.codec.quantise import MIDDLE, NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
 from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, REACH, inverse_scales
+from vaekit.data.fields import Real
 from vaekit.data.schema import Schema
 from vaekit.distributions.chain import Chain
 from vaekit.distributions.context import ContextLogisticLikelihood
@@ -126,14 +127,24 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     """
     _refuse_other_models(model)
     rows = model.observation.observe(rows[:CALIBRATION_ROWS])
-    grid = Grid.around(*_statistics(model, rows))
+    grid, own = Grid.around(*_statistics(model, rows)), schema
+    schema = with_steps(schema)
     tried = [export(model, schema, rows, grid, width) for width in (NARROW, MIDDLE, WIDE)]
-    costs = [measured(model, schema, found, rows[:MEASURED_ROWS], grid) for found in tried]
+    costs = [measured(model, schema, _exact(found, own), rows[:MEASURED_ROWS], grid) for found in tried]
     in_all = [schema.n_rows * cost.bits / 8 + len(to_bytes(found)) for found, cost in zip(tried, costs, strict=True)]
     chosen = _fastest(in_all, [cost.bits <= (1 + MOST_LOSS) * cost.float_bits for cost in costs])
     found, cost = tried[chosen], costs[chosen]
     per_dim = {"bits_per_dim": cost.bits / found.n_values, "float_bits_per_dim": cost.float_bits / found.n_values}
     return replace(found, schema=schema.to_json(), facts=per_dim)
+
+
+def _exact(found: IntegerModel, schema: Schema) -> IntegerModel:
+    """Return the model of the columns alone that come back exactly, where there are any."""
+    if not isinstance(found.likelihood, Columns):
+        return found
+    has_step = [type(field) is not Real or field.step is not None for field in schema.fields]
+    exact = [column.field for column in found.likelihood.columns if has_step[column.field]]
+    return replace(found, likelihood=found.likelihood.only(exact)) if exact else found
 
 
 def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from vaekit.codec.columns import Bell, Columns, RoundedColumn
 from vaekit.codec.reading import GAP
 from vaekit.codec.whole import Whole, of_whole, to_whole
-from vaekit.data.fields import Field
+from vaekit.data.fields import Field, Real
 from vaekit.data.frames import columns_of
 from vaekit.data.schema import Schema
 from vaekit.errors import DataError
 
+MOST_SPAN = (1 << 50) + 1
 MOST_COME_BACK = 0.9  # of a column's values, for it to be coded
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a column may lose.
+
+    Parameters
+    ----------
+    column : RoundedColumn
+    most_off : float
+        By how much a value may be off.
+    """
+
+    column: RoundedColumn
+    most_off: float
 
 
 @dataclass(frozen=True)
@@ -41,12 +58,23 @@ class Parts:
     kept: pl.DataFrame
 
 
-def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame) -> Parts:
-    """Return a table in two parts: the fields that come back from whole numbers, and the others."""
+def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame, loss: Mapping[int, Loss] | None = None) -> Parts:
+    """Return a table in two parts: the fields that come back from whole numbers, and the others.
+
+    Parameters
+    ----------
+    schema : Schema
+    fields : sequence of int
+        That whole numbers may give back.
+    table : polars.DataFrame
+    loss : mapping of int to Loss, optional
+        Of fields that may come back as values near by.
+    """
+    loss = loss or {}
     rows, coded, nan, kept = np.full((len(table), len(schema.fields)), GAP), [], [], table
     for j in fields:
         field = schema.fields[j]
-        found = _coded(field, table[field.name]) if field.name in table.columns else None
+        found = _coded(field, table[field.name], loss.get(j)) if field.name in table.columns else None
         if found is not None:
             rows[:, j], is_nan, comes_back = found
             coded.append(field.name)
@@ -56,7 +84,20 @@ def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame) -> Parts:
     return Parts(rows, coded, nan, kept)
 
 
-def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool, pl.Series] | None:
+def losses(schema: Schema, columns: Columns, bounds: Mapping[str, float]) -> dict[int, Loss]:
+    """Return what real columns may lose, by their place, where a bound leaves room for more than a whole number."""
+    found = {}
+    for column in columns.columns:
+        field = schema.fields[column.field]
+        if type(field) is Real and field.step is not None and field.name in bounds:
+            numerator, denominator = field.step
+            span = 2 * int(bounds[field.name] * denominator / numerator - 0.5) + 1
+            if span > 1 and isinstance(column.density, Bell):
+                found[column.field] = Loss(RoundedColumn(column, min(span, MOST_SPAN)), bounds[field.name])
+    return found
+
+
+def _coded(field: Field, column: pl.Series, loss: Loss | None) -> tuple[Whole, bool, pl.Series] | None:
     """Return a column's whole numbers, whether its gaps are NaN, and which values come back; None if not nearly all."""
     try:
         found = to_whole(field, columns_of(column.to_frame())[0][field.name])
@@ -65,7 +106,9 @@ def _coded(field: Field, column: pl.Series) -> tuple[Whole, bool, pl.Series] | N
     if found is None:
         return None
     is_nan = bool((found == GAP).any()) and column.dtype.is_float() and column.null_count() == 0
-    comes_back = _same(column, restored(field, found, column.dtype, is_nan=is_nan))
+    found = found if loss is None else loss.column.told(found)
+    back = restored(field, found, column.dtype, is_nan=is_nan)
+    comes_back = _same(column, back) if loss is None else near(column, back, loss.most_off)
     return (found, is_nan, comes_back) if comes_back.mean() >= MOST_COME_BACK else None  # type: ignore[operator]
 
 
@@ -87,6 +130,12 @@ def restored(field: Field, whole: Whole, dtype: pl.DataType, *, is_nan: bool) ->
         return pl.Series(field.name, np.where(gaps, np.nan, values)).cast(dtype)
     series = pl.Series(field.name, values.tolist() if values.dtype == object else values)
     return series.scatter(np.flatnonzero(gaps), None).cast(dtype)
+
+
+def near(a: pl.Series, b: pl.Series, most_off: float) -> pl.Series:
+    """Return where two columns of floats are gaps both, or no further apart than that."""
+    off = (a.cast(pl.Float64) - b.cast(pl.Float64)).abs()
+    return ((off <= most_off) & off.is_not_nan()).fill_null(value=False) | a.eq_missing(b)
 
 
 def _same(a: pl.Series, b: pl.Series) -> pl.Series:

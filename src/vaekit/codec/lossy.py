@@ -27,7 +27,7 @@ from vaekit.codec.likelihoods import Bernoulli
 from vaekit.codec.model import IntegerModel
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.codec.whole import array_to_codes, codes_to_array
-from vaekit.data.fields import Levels
+from vaekit.data.fields import Levels, Real
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError, ParameterError
 
@@ -84,14 +84,12 @@ def planned(rows: Array, model: bytes | None, dial: Dial) -> Plan:
     Raises
     ------
     DataError
-        When the values are no numbers, or not those that the model codes and quality or bits were asked for.
+        When the values are no real numbers, or not those that the model codes and quality or bits were asked for.
     ParameterError
         When even the lowest quality takes more bits than were asked for.
     """
-    if rows.dtype.kind not in "iufb" or not np.isfinite(rows).all():
-        raise DataError(
-            f"What is lost of {rows.dtype} is nothing one can measure. Compress finite numbers, or all of it."
-        )
+    if rows.dtype.kind not in "iufb":
+        raise DataError(f"What is lost of {rows.dtype} is nothing one can measure. Compress numbers, or all of it.")
     integer = None if model is None else model_bytes.from_bytes(model)
     codes = None if integer is None else _levels(integer, rows)
     if dial.max_error is not None:
@@ -157,13 +155,49 @@ def rounded_within(rows: Array, max_error: float) -> Array:
     if rows.dtype.kind == "b" or max_error == 0:
         return rows
     step = 2 * max_error if rows.dtype.kind == "f" else 2 * math.floor(max_error) + 1
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         near = step * np.rint(rows.astype(np.float64) / step)
     if rows.dtype.kind != "f":
         near = np.clip(near, np.iinfo(rows.dtype).min, np.iinfo(rows.dtype).max)
     near = near.astype(rows.dtype)
-    far = ~(np.abs(near.astype(np.float64) - rows.astype(np.float64)) <= max_error)  # by the rounding of floats
+    with np.errstate(invalid="ignore"):
+        far = ~(np.abs(near.astype(np.float64) - rows.astype(np.float64)) <= max_error)  # NaN too
     return np.where(far, rows, near)
+
+
+def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]:
+    """Return by how much values of each column of reals may be off; all other columns stay exact.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+    schema : Schema or None
+        Columns that it knows as whole numbers or levels stay exact, in whatever dtype they come.
+    dial : Dial
+
+    Raises
+    ------
+    DataError
+        When something else than max_error was said.
+    """
+    if dial.max_error is None:
+        raise DataError(
+            "quality and target_bits are of pictures and vectors of levels; these are columns. Ask for max_error."
+        )
+    exact = {field.name for field in schema.fields if type(field) is not Real} if schema is not None else set()
+    reals = [name for name, dtype in table.schema.items() if dtype.is_float() and name not in exact]
+    return {name: dial.most_off(table[name].drop_nulls().to_numpy()) for name in reals}
+
+
+def rounded_columns(table: Any, bounds: dict[str, float]) -> Any:
+    """Return a frame whose columns are rounded within their bounds, gaps and what is not finite staying as they are."""
+    import polars as pl
+
+    for name, most_off in bounds.items():
+        column = table[name]
+        near = rounded_within(column.fill_null(0.0).to_numpy(), most_off)
+        table = table.with_columns(pl.when(column.is_null()).then(None).otherwise(pl.Series(name, near)).alias(name))
+    return table
 
 
 def off_by(found: Array, rows: Array) -> float:

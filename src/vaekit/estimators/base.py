@@ -264,7 +264,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ParameterError
             When two of the three are given, or a number is outside its range.
         DataError
-            When something is to be lost of data that are no finite numbers, or quality or bits are asked of values that
+            When something is to be lost of data that are no real numbers, or quality or bits are asked of values that
             the model does not code.
         """
         return compress(
