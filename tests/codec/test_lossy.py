@@ -301,7 +301,7 @@ def test_columns_of_reals_take_fewer_bytes_the_more_they_may_be_off(of_measureme
     blob = of_measurements.compress(measurements(), max_error="1%")
     assert Reader(blob).header["coded"] == ["real", "small", "gappy", "nan", "price", "whole", "name"]
     rounded_alone = archive.compress(measurements(), None, dial=Dial(max_error="1%"))
-    assert len(blob) < 0.7 * len(rounded_alone)
+    assert len(blob) < 0.9 * len(rounded_alone)
 
 
 def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
@@ -312,3 +312,16 @@ def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
     assert of_measurements.decompress(of_measurements.compress(none, max_error=1)).equals(none)
     with pytest.raises(DataError, match="these are columns. Ask for max_error"):
         of_measurements.compress(table, quality=50)
+
+
+def test_columns_that_no_model_codes_are_packed_as_whole_numbers():
+    table = measurements()
+    blob = archive.compress(table, None, dial=Dial(max_error="1%"))
+    header = Reader(blob).header
+    assert set(header["multiples"]) == {"real", "small", "gappy", "price"}  # no whole number is NaN
+    found = archive.decompress(blob)
+    for name in ("real", "small", "gappy", "nan", "price"):
+        bound = Dial(max_error="1%").most_off(table[name].drop_nulls().to_numpy())
+        assert near(table[name], found[name], bound).all()
+    assert found.select("whole", "name").equals(table.select("whole", "name"))
+    assert len(blob) < 0.4 * len(archive.compress(table, None))

@@ -24,6 +24,7 @@ from vaekit.codec.container import LATENT, METHODS, RAW, VAE, ZSTD, Block, Reade
 from vaekit.codec.dial import Dial
 from vaekit.codec.lattice import Lattice
 from vaekit.codec.model import IntegerModel
+from vaekit.codec.multiples import as_multiples, of_multiples
 from vaekit.codec.refusal import refused_as
 from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.frames import is_frame
@@ -296,14 +297,15 @@ def _table_blocks(
     table, n_bytes = native.to_polars(), len(_arrow(native.to_polars()))
     schema = None if model is None else Schema.from_json(model_bytes.from_bytes(model).schema)
     bounds = {} if dial is None else lossy.bounds_of(table, schema, dial)
-    plain = _arrow(lossy.rounded_columns(table, bounds))
+    rounded, multiples = as_multiples(table, bounds)
+    plain = _arrow(rounded)
     header = {"kind": "table", "library": native.implementation.value, "raw_bytes": n_bytes}
     whole = _zstd_block(plain, len(table))
     if model is not None and len(table):
         blocks, parts = _coded_table(table, bounds, header, model, workers, tell)
         if blocks and model_size + sum(len(block.payload) for block in blocks) < len(whole.payload):
             return blocks, header | parts
-    return [whole], header | {"kept_bytes": len(plain), "coded": [], "nan": []}
+    return [whole], header | {"kept_bytes": len(plain), "coded": [], "nan": [], "multiples": multiples}
 
 
 def _coded_table(
@@ -322,7 +324,8 @@ def _coded_table(
     fields = [column.field for column in integer.likelihood.columns]
     losses = frames.losses(schema, integer.likelihood, bounds)
     parts = frames.split(schema, fields, table, losses)
-    kept = _arrow(lossy.rounded_columns(parts.kept, {k: v for k, v in bounds.items() if k not in parts.coded}))
+    rounded, multiples = as_multiples(parts.kept, {k: v for k, v in bounds.items() if k not in parts.coded})
+    kept = _arrow(rounded)
     spans = {schema.fields[j].name: loss.column.span for j, loss in losses.items()}
     found = {
         "kept_bytes": len(kept),
@@ -330,6 +333,7 @@ def _coded_table(
         "nan": parts.nan,
         "row_bytes": parts.rows[0].nbytes,
         "spans": {name: span for name, span in spans.items() if name in parts.coded},
+        "multiples": multiples,
     }
     blocks = _blocks(parts.rows, header | found, model, workers, tell) if parts.coded else []
     return [_zstd_block(kept, 0), *blocks], found
@@ -493,7 +497,8 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
 
     if not numbers or numbers[0] != 0:
         raise CodecError("The table's first block is damaged, so nothing of it is left. Take another copy of it.")
-    table, header = pl.read_ipc(io.BytesIO(pieces[0])), reader.header
+    header = reader.header
+    table = of_multiples(pl.read_ipc(io.BytesIO(pieces[0])), header.get("multiples", {}))
     if header.get("coded") and model is not None:
         schema = Schema.from_json(model_bytes.from_bytes(model).schema)
         rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))

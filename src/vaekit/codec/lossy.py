@@ -189,17 +189,6 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
     return {name: dial.most_off(table[name].drop_nulls().to_numpy()) for name in reals}
 
 
-def rounded_columns(table: Any, bounds: dict[str, float]) -> Any:
-    """Return a frame whose columns are rounded within their bounds, gaps and what is not finite staying as they are."""
-    import polars as pl
-
-    for name, most_off in bounds.items():
-        column = table[name]
-        near = rounded_within(column.fill_null(0.0).to_numpy(), most_off)
-        table = table.with_columns(pl.when(column.is_null()).then(None).otherwise(pl.Series(name, near)).alias(name))
-    return table
-
-
 def off_by(found: Array, rows: Array) -> float:
     """Return by how much the value that is off most is off."""
     return float(np.abs(found.astype(np.float64) - rows.astype(np.float64)).max(initial=0.0))
