@@ -1,5 +1,6 @@
 """vaekit evaluate."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ def evaluate(
     labels: Annotated[
         str | None, typer.Option(metavar="DATA", help="Classes of the rows; adds the accuracy of 10 neighbours.")
     ] = None,
+    rate_distortion: Annotated[
+        bool, typer.Option("--rate-distortion", help="What lossy archives take and lose, by quality, instead.")
+    ] = False,
+    picture: Annotated[
+        str | None, typer.Option("--picture", metavar="OUT.png", help="Where to draw that curve.")
+    ] = None,
     importance_samples: Samples = 64,
     rows: Rows = None,
     json: Json = False,
@@ -25,7 +32,12 @@ def evaluate(
     They are bound and likelihood in nats, bits per dimension, active units and squared error.
 
     Example: vaekit evaluate m.vae test.npz::x_test --labels test.npz::y_test
+
+    Example: vaekit evaluate m.vae test.npz::x_test --rate-distortion --picture curve.png
     """
+    if rate_distortion or picture is not None:
+        _rate_distortion(model, data, labels, rows, picture, json=json, quiet=quiet)
+        return
     fitted = shared.load_model(model)
     from vaekit.tasks.evaluate import evaluate
 
@@ -37,3 +49,23 @@ def evaluate(
         return
     for name, value in figures.items():
         print(f"{name:20s} {value:,}" if isinstance(value, int) else f"{name:20s} {value:.4f}")
+
+
+def _rate_distortion(
+    model: str, data: str, labels: str | None, rows: str | None, picture: str | None, *, json: bool, quiet: bool
+) -> None:
+    shared.check_output(picture)
+    fitted = shared.load_model(model)
+    from vaekit.tasks.rate_distortion import draw, rate_distortion
+
+    classes = None if labels is None else shared.read_rows(labels, rows)
+    with shared.telling("compressing", quiet=quiet) as tell:
+        points = rate_distortion(fitted, shared.read_rows(data, rows), classes, tell)
+    if picture is not None:
+        draw(points, Path(picture))
+    if json:
+        shared.print_json({"rate_distortion": points})
+        return
+    print("  ".join(f"{name:>14s}" for name in points[0]))
+    for point in points:
+        print("  ".join(f"{'-' if value is None else f'{value:.4g}':>14s}" for value in point.values()))
