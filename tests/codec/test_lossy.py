@@ -229,6 +229,18 @@ def test_rows_that_are_none_of_the_models_keep_the_bound_too(rows, error, digits
     assert np.array_equal(found[~finite], rows[~finite], equal_nan=rows.dtype.kind == "f")
 
 
+@given(st.data())
+def test_whole_numbers_keep_their_bound_up_to_the_ends_of_their_dtype(data):
+    dtype = data.draw(st.sampled_from([np.uint8, np.int8, np.int32, np.uint64, np.int64]))
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    ends = st.integers(low, high) | st.sampled_from([low, low + 1, high - 1, high])
+    rows = np.array(data.draw(st.lists(ends, min_size=1, max_size=9)), dtype=dtype)
+    most = data.draw(st.floats(0, 100) | st.sampled_from([1e10, 1e30]))
+    found = lossy.rounded_within(rows, most)
+    assert found.dtype == rows.dtype
+    assert all(abs(int(a) - int(b)) <= most for a, b in zip(found, rows, strict=True))
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
     rows = load("digits").astype(np.uint8)
     with pytest.raises(ParameterError, match="one of quality, max_error and target_bits; got quality and max_error"):

@@ -134,17 +134,29 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     in_all = [schema.n_rows * cost.bits / 8 + len(to_bytes(found)) for found, cost in zip(tried, costs, strict=True)]
     chosen = _fastest(in_all, [cost.bits <= (1 + MOST_LOSS) * cost.float_bits for cost in costs])
     found, cost = tried[chosen], costs[chosen]
-    per_dim = {"bits_per_dim": cost.bits / found.n_values, "float_bits_per_dim": cost.float_bits / found.n_values}
-    return replace(found, schema=schema.to_json(), facts=per_dim)
+    facts: dict[str, Any] = {
+        "bits_per_dim": cost.bits / found.n_values,
+        "float_bits_per_dim": cost.float_bits / found.n_values,
+    }
+    if isinstance(found.likelihood, Columns) and not _exact_fields(found.likelihood, own):
+        facts = {
+            "why_not": "its columns are reals, which whole numbers tell only within a bound on the error (--max-error)"
+        }
+    return replace(found, schema=schema.to_json(), facts=facts)
 
 
 def _exact(found: IntegerModel, schema: Schema) -> IntegerModel:
     """Return the model of the columns alone that come back exactly, where there are any."""
     if not isinstance(found.likelihood, Columns):
         return found
-    has_step = [type(field) is not Real or field.step is not None for field in schema.fields]
-    exact = [column.field for column in found.likelihood.columns if has_step[column.field]]
+    exact = _exact_fields(found.likelihood, schema)
     return replace(found, likelihood=found.likelihood.only(exact)) if exact else found
+
+
+def _exact_fields(likelihood: Columns, schema: Schema) -> list[int]:
+    """Return the columns that are no reals, or reals with a step of their own."""
+    has_step = [type(field) is not Real or field.step is not None for field in schema.fields]
+    return [column.field for column in likelihood.columns if has_step[column.field]]
 
 
 def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:

@@ -10,7 +10,6 @@ dD/dR = −2 ln 2 · s²/12, which ties λ to s (Gish and Pierce, 1968, doi:10.1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -154,15 +153,24 @@ def rounded_within(rows: Array, max_error: float) -> Array:
     """
     if rows.dtype.kind == "b" or max_error == 0:
         return rows
-    step = 2 * max_error if rows.dtype.kind == "f" else 2 * math.floor(max_error) + 1
+    return _floats_within(rows, max_error) if rows.dtype.kind == "f" else _whole_within(rows, max_error)
+
+
+def _floats_within(rows: Array, max_error: float) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
-        near = step * np.rint(rows.astype(np.float64) / step)
-    if rows.dtype.kind != "f":
-        near = np.clip(near, np.iinfo(rows.dtype).min, np.iinfo(rows.dtype).max)
-    near = near.astype(rows.dtype)
-    with np.errstate(invalid="ignore"):
-        far = ~(np.abs(near.astype(np.float64) - rows.astype(np.float64)) <= max_error)  # NaN too
+        near = (2 * max_error * np.rint(rows.astype(np.float64) / (2 * max_error))).astype(rows.dtype)
+        far = ~(np.abs(near.astype(np.float64) - rows.astype(np.float64)) <= max_error)  # by rounding; NaN too
     return np.where(far, rows, near)
+
+
+def _whole_within(rows: Array, max_error: float) -> Array:
+    half = int(min(max_error, (np.iinfo(rows.dtype).max - 1) // 2))
+    step = rows.dtype.type(2 * half + 1)
+    above = rows % step
+    is_up = above > half
+    with np.errstate(over="ignore"):
+        near = np.where(is_up, rows + (step - above), rows - above)
+    return np.where((near >= rows) == (is_up | (above == 0)), near, rows)  # past the dtype's end: as they are
 
 
 def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]:
