@@ -228,8 +228,10 @@ def _within_bits(kind: Callable[[float], Point | None], bits: float) -> Point | 
         tried = kind(middle)
         if tried is not None and tried.bits > bits:
             high = middle
-        else:
-            low, found = middle, tried or found
+            continue
+        low = middle
+        if found is None or (tried is not None and tried.squared_error < found.squared_error):
+            found = tried  # more bits need not lose less, as where latent cells are finer than what they tell
     return found
 
 
