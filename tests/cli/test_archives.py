@@ -163,3 +163,13 @@ def test_a_dial_out_of_its_range_is_misuse(vaekit, folder, words, said):
     assert done.status == 2
     assert re.search(said, done.err)
     assert not (folder / "none.vaez").exists()
+
+
+def test_a_picture_is_of_the_curve_and_a_png_by_any_name(vaekit, folder):
+    done = vaekit("evaluate", folder / "m.vae", folder / "x.npy", "--picture", folder / "c.png")
+    assert done.status == 2
+    assert "--picture draws the curve of --rate-distortion. Say both." in done.err
+    words = ("--rows", "0:50", "--rate-distortion", "--picture", folder / "curve", "--json", "--quiet")
+    points = json.loads(run(vaekit, "evaluate", folder / "m.vae", folder / "x.npy", *words).out)["rate_distortion"]
+    assert [point["quality"] for point in points] == list(range(0, 100, 10))
+    assert (folder / "curve").read_bytes().startswith(b"\x89PNG")

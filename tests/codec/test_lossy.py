@@ -16,6 +16,7 @@ from vaekit.codec.dial import Dial
 from vaekit.codec.entropy import Stacks
 from vaekit.codec.frames import near
 from vaekit.codec.lattice import Lattice
+from vaekit.codec.loss import lost
 from vaekit.codec.reading import GAP
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.data.builtin import load
@@ -247,7 +248,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
         digits_model.compress(rows, quality=3, max_error=1)
     with pytest.raises(ParameterError, match="target_bits must leave these rows about .* bits each, .*; it leaves"):
         digits_model.compress(rows, target_bits=1)
-    with pytest.raises(DataError, match="these rows are others. Ask for max_error"):
+    with pytest.raises(DataError, match="these rows are others. Compress them with max_error"):
         digits_model.compress(rows / 7, quality=50)
     with pytest.raises(DataError, match="complex128 is nothing one can measure"):
         digits_model.compress(np.array([[1j]]), max_error=1)
@@ -322,7 +323,7 @@ def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
     assert list(found.columns) == list(table.columns)
     none = measurements().head(0)
     assert of_measurements.decompress(of_measurements.compress(none, max_error=1)).equals(none)
-    with pytest.raises(DataError, match="these are columns. Ask for max_error"):
+    with pytest.raises(DataError, match="these are columns. Compress them with max_error"):
         of_measurements.compress(table, quality=50)
 
 
@@ -337,3 +338,24 @@ def test_columns_that_no_model_codes_are_packed_as_whole_numbers():
         assert near(table[name], found[name], bound).all()
     assert found.select("whole", "name").equals(table.select("whole", "name"))
     assert len(blob) < 0.4 * len(archive.compress(table, None))
+
+
+# -- what is told of a loss --------------------------------------------------------------------------------------------
+
+
+def test_a_loss_is_told_of_any_numbers():
+    constant, gaps = np.full((3, 2), 5.0), np.array([[np.nan, np.inf, 1.0]])
+    assert lost(constant, constant - 1) == ["largest error 1, root mean square 1"]
+    assert lost(gaps, gaps + [0, 0, 0.5]) == ["largest error 0.5, root mean square 0.2887"]
+    assert lost(gaps, gaps) == ["nothing was lost"]
+    assert lost(pl.DataFrame({"a": [1.0, 3.0], "b": [1, 2]}), pl.DataFrame({"a": [1.0, 2.0], "b": [1, 2]})) == [
+        "a: largest error 1, root mean square 0.7071, PSNR 9.0 dB"
+    ]
+
+
+def test_a_range_beyond_all_floats_has_a_share_all_the_same(of_measurements):
+    wide = np.array([-1.7e308, 1.7e308, 0.0])
+    assert Dial(max_error="1%").most_off(wide) == pytest.approx(3.4e306)
+    table = measurements().head(3).with_columns(real=wide)
+    found = of_measurements.decompress(of_measurements.compress(table, max_error="1%"))
+    assert near(table["real"], found["real"], 3.4e306).all()

@@ -87,7 +87,7 @@ def test_rounded_columns_are_decoded_too(error, models, plain):
         Schema.from_json(integer.schema),
         [c.field for c in integer.likelihood.columns],
         rows,
-        frames.losses(Schema.from_json(integer.schema), integer.likelihood, bounds),
+        frames.leeways(Schema.from_json(integer.schema), integer.likelihood, bounds),
     )
     plainly, _ = plain.model_of(model)
     names = [f["name"] for f in plainly["schema"]["fields"]]

@@ -1,6 +1,7 @@
 """The curve of lossy archives: what it tells is what archives do."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 import vaekit
@@ -41,12 +42,19 @@ def test_similarity_falls_with_noise():
     assert found == sorted(found, reverse=True)
 
 
-def test_a_curve_is_drawn(tmp_path):
+def test_a_curve_is_drawn():
     point = {"quality": 10, "bits_per_value": 0.1, "psnr_db": 20.0}
-    task.draw([point, point | {"bits_per_value": 1.0, "psnr_db": None}], tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert task.drawn([point, point | {"bits_per_value": 1.0, "psnr_db": None}]).startswith(b"\x89PNG")
 
 
 def test_labels_that_do_not_fit_are_refused():
     with pytest.raises(DataError, match="3 labels for 200 rows"):
         task.accuracy(ROWS, ROWS, [1, 2, 3])
+
+
+def test_a_model_of_columns_is_refused():
+    table = np.random.default_rng(0).normal(size=(50, 3)).round(1) * [1, 10, 100]
+    frame = pl.DataFrame(table, schema=["a", "b", "c"])
+    fitted = vaekit.VAE(latent_dim=1, epochs=1, hidden=(4,)).fit(frame)
+    with pytest.raises(DataError, match="the model is of columns. Compress with max_error"):
+        task.rate_distortion(fitted.fitted_, frame)

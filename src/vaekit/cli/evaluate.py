@@ -1,12 +1,13 @@
 """vaekit evaluate."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vaekit.cli import shared
 from vaekit.cli.shared import DataPath, Json, ModelPath, Quiet, Rows, Samples
+from vaekit.data.files import atomic_write
+from vaekit.errors import ParameterError
 
 
 def evaluate(
@@ -35,7 +36,9 @@ def evaluate(
 
     Example: vaekit evaluate m.vae test.npz::x_test --rate-distortion --picture curve.png
     """
-    if rate_distortion or picture is not None:
+    if picture is not None and not rate_distortion:
+        raise ParameterError("--picture draws the curve of --rate-distortion. Say both.")
+    if rate_distortion:
         _rate_distortion(model, data, labels, rows, picture, json=json, quiet=quiet)
         return
     fitted = shared.load_model(model)
@@ -56,13 +59,13 @@ def _rate_distortion(
 ) -> None:
     shared.check_output(picture)
     fitted = shared.load_model(model)
-    from vaekit.tasks.rate_distortion import draw, rate_distortion
+    from vaekit.tasks.rate_distortion import drawn, rate_distortion
 
     classes = None if labels is None else shared.read_rows(labels, rows)
     with shared.telling("compressing", quiet=quiet) as tell:
         points = rate_distortion(fitted, shared.read_rows(data, rows), classes, tell)
     if picture is not None:
-        draw(points, Path(picture))
+        atomic_write(picture, drawn(points))
     if json:
         shared.print_json({"rate_distortion": points})
         return

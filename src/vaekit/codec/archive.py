@@ -322,11 +322,11 @@ def _coded_table(
         return [], {}
     schema = Schema.from_json(integer.schema)
     fields = [column.field for column in integer.likelihood.columns]
-    losses = frames.losses(schema, integer.likelihood, bounds)
-    parts = frames.split(schema, fields, table, losses)
+    leeway = frames.leeways(schema, integer.likelihood, bounds)
+    parts = frames.split(schema, fields, table, leeway)
     rounded, multiples = as_multiples(parts.kept, {k: v for k, v in bounds.items() if k not in parts.coded})
     kept = _arrow(rounded)
-    spans = {schema.fields[j].name: loss.column.span for j, loss in losses.items()}
+    spans = {schema.fields[j].name: room.column.span for j, room in leeway.items()}
     found = {
         "kept_bytes": len(kept),
         "coded": parts.coded,

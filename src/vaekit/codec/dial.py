@@ -65,8 +65,8 @@ class Dial:
         """
         if not isinstance(self.max_error, str) or not self.max_error.endswith("%"):
             return self._error()
-        finite = values[np.isfinite(values)].astype(np.float64)
-        return self._error() * float(finite.max() - finite.min()) if len(finite) else 0.0
+        shares = self._error() * values[np.isfinite(values)].astype(np.float64)  # whose range is no infinity
+        return float(shares.max() - shares.min()) if len(shares) else 0.0
 
     def _error(self) -> float:
         """Return the number that was said, as a share where it has a per cent sign; below 0 where it is none."""

@@ -17,12 +17,12 @@ from vaekit.data.frames import columns_of
 from vaekit.data.schema import Schema
 from vaekit.errors import DataError
 
-MOST_SPAN = (1 << 50) + 1
+MOST_OFF = 1 << 50  # whole numbers that a value may be told apart from itself
 MOST_COME_BACK = 0.9  # of a column's values, for it to be coded
 
 
 @dataclass(frozen=True)
-class Loss:
+class Leeway:
     """What a column may lose.
 
     Parameters
@@ -58,7 +58,9 @@ class Parts:
     kept: pl.DataFrame
 
 
-def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame, loss: Mapping[int, Loss] | None = None) -> Parts:
+def split(
+    schema: Schema, fields: Sequence[int], table: pl.DataFrame, leeway: Mapping[int, Leeway] | None = None
+) -> Parts:
     """Return a table in two parts: the fields that come back from whole numbers, and the others.
 
     Parameters
@@ -67,14 +69,14 @@ def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame, loss: Mapp
     fields : sequence of int
         That whole numbers may give back.
     table : polars.DataFrame
-    loss : mapping of int to Loss, optional
+    leeway : mapping of int to Leeway, optional
         Of fields that may come back as values near by.
     """
-    loss = loss or {}
+    leeway = leeway or {}
     rows, coded, nan, kept = np.full((len(table), len(schema.fields)), GAP), [], [], table
     for j in fields:
         field = schema.fields[j]
-        found = _coded(field, table[field.name], loss.get(j)) if field.name in table.columns else None
+        found = _coded(field, table[field.name], leeway.get(j)) if field.name in table.columns else None
         if found is not None:
             rows[:, j], is_nan, comes_back = found
             coded.append(field.name)
@@ -84,20 +86,20 @@ def split(schema: Schema, fields: Sequence[int], table: pl.DataFrame, loss: Mapp
     return Parts(rows, coded, nan, kept)
 
 
-def losses(schema: Schema, columns: Columns, bounds: Mapping[str, float]) -> dict[int, Loss]:
+def leeways(schema: Schema, columns: Columns, bounds: Mapping[str, float]) -> dict[int, Leeway]:
     """Return what real columns may lose, by their place, where a bound leaves room for more than a whole number."""
     found = {}
     for column in columns.columns:
         field = schema.fields[column.field]
         if type(field) is Real and field.step is not None and field.name in bounds:
             numerator, denominator = field.step
-            span = 2 * int(bounds[field.name] * denominator / numerator - 0.5) + 1
-            if span > 1 and isinstance(column.density, Bell):
-                found[column.field] = Loss(RoundedColumn(column, min(span, MOST_SPAN)), bounds[field.name])
+            most = min(bounds[field.name] * denominator / numerator - 0.5, MOST_OFF)
+            if most >= 1 and isinstance(column.density, Bell):
+                found[column.field] = Leeway(RoundedColumn(column, 2 * int(most) + 1), bounds[field.name])
     return found
 
 
-def _coded(field: Field, column: pl.Series, loss: Loss | None) -> tuple[Whole, bool, pl.Series] | None:
+def _coded(field: Field, column: pl.Series, leeway: Leeway | None) -> tuple[Whole, bool, pl.Series] | None:
     """Return a column's whole numbers, whether its gaps are NaN, and which values come back; None if not nearly all."""
     try:
         found = to_whole(field, columns_of(column.to_frame())[0][field.name])
@@ -106,9 +108,9 @@ def _coded(field: Field, column: pl.Series, loss: Loss | None) -> tuple[Whole, b
     if found is None:
         return None
     is_nan = bool((found == GAP).any()) and column.dtype.is_float() and column.null_count() == 0
-    found = found if loss is None else loss.column.told(found)
+    found = found if leeway is None else leeway.column.told(found)
     back = restored(field, found, column.dtype, is_nan=is_nan)
-    comes_back = _same(column, back) if loss is None else near(column, back, loss.most_off)
+    comes_back = _same(column, back) if leeway is None else near(column, back, leeway.most_off)
     return (found, is_nan, comes_back) if comes_back.mean() >= MOST_COME_BACK else None  # type: ignore[operator]
 
 

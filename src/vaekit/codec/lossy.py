@@ -23,6 +23,7 @@ from vaekit.codec.dial import Dial, slope, step_of
 from vaekit.codec.entropy import Indices
 from vaekit.codec.lattice import Lattice
 from vaekit.codec.likelihoods import Bernoulli
+from vaekit.codec.loss import Loss
 from vaekit.codec.model import IntegerModel
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.codec.whole import array_to_codes, codes_to_array
@@ -96,7 +97,7 @@ def planned(rows: Array, model: bytes | None, dial: Dial) -> Plan:
     if codes is None or integer is None:
         raise DataError(
             "quality and target_bits are of levels that the model codes, as of pictures; these rows are others. "
-            "Ask for max_error."
+            "Compress them with max_error."
         )
     found = chosen(codes, integer, dial)
     if dial.target_bits is not None and found.bits > dial.target_bits:
@@ -136,7 +137,7 @@ def _within(rows: Array, codes: Indices | None, integer: IntegerModel | None, ma
     for most in range(int(max_error * field.denominator / field.numerator * (1 + 1e-9)), 0, -1):
         width = min(2 * most + 1, 2 * integer.top - 1)
         found = _rounded(rows, codes, integer, Rounding.even(integer.top + 1, width)) if width > 1 else Plan(rows, {})
-        if off_by(found.rows, rows) <= max_error:
+        if Loss.between(rows, found.rows).largest_error <= max_error:
             return found
     return Plan(rows, {})
 
@@ -190,16 +191,12 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
     """
     if dial.max_error is None:
         raise DataError(
-            "quality and target_bits are of pictures and vectors of levels; these are columns. Ask for max_error."
+            "quality and target_bits are of pictures and vectors of levels; these are columns. "
+            "Compress them with max_error."
         )
     exact = {field.name for field in schema.fields if type(field) is not Real} if schema is not None else set()
     reals = [name for name, dtype in table.schema.items() if dtype.is_float() and name not in exact]
     return {name: dial.most_off(table[name].drop_nulls().to_numpy()) for name in reals}
-
-
-def off_by(found: Array, rows: Array) -> float:
-    """Return by how much the value that is off most is off."""
-    return float(np.abs(found.astype(np.float64) - rows.astype(np.float64)).max(initial=0.0))
 
 
 # -- quality and bits --------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
+import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from vaekit.codec import archive
 from vaekit.codec.dial import Dial
+from vaekit.codec.loss import Loss
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.tiles import Tell
@@ -49,11 +50,16 @@ def rate_distortion(
     DataError
         When the rows are others than quality is for.
     """
+    if not fitted.schema.is_block:
+        raise DataError(
+            "Qualities are of pictures and vectors of levels; the model is of columns. Compress with max_error."
+        )
     rows, points = archive.as_rows(data), []
     for done, quality in enumerate(QUALITIES, 1):
         blob = archive.compress(rows, fitted.integer_model, dial=Dial(quality=quality))
         found = archive.decompress(blob, fitted.integer_model)
-        points.append({"quality": quality, "bits_per_value": 8 * len(blob) / rows.size} | measures(rows, found))
+        points.append({"quality": quality, "bits_per_value": 8 * len(blob) / rows.size})
+        points[-1] |= asdict(Loss.between(rows, found))
         if fitted.schema.is_picture:
             points[-1]["ssim"] = ssim(rows, found)
         if labels is not None:
@@ -61,20 +67,6 @@ def rate_distortion(
         if tell is not None:
             tell(done / len(QUALITIES))
     return points
-
-
-def measures(rows: Array, found: Array) -> dict[str, Any]:
-    """Return how far rows that come back are from what they were.
-
-    Examples
-    --------
-    >>> measures(np.array([[0, 100]]), np.array([[0, 90]]))
-    {'mse': 50.0, 'largest_error': 10.0, 'psnr_db': 23.010299956639813}
-    """
-    off = found.astype(np.float64) - rows.astype(np.float64)
-    mse, extent = float((off**2).mean()), float(rows.max()) - float(rows.min())
-    psnr = 10 * math.log10(extent**2 / mse) if mse > 0 < extent else None
-    return {"mse": mse, "largest_error": float(np.abs(off).max()), "psnr_db": psnr}
 
 
 def ssim(rows: Array, found: Array) -> float:
@@ -108,8 +100,8 @@ def accuracy(rows: Array, found: Array, labels: Any) -> float:
     return float(classifier.score(back[half:], classes[half:]))
 
 
-def draw(points: list[dict[str, Any]], path: Path) -> None:
-    """Draw the curve of points: PSNR and bits a value."""
+def drawn(points: list[dict[str, Any]]) -> bytes:
+    """Return the curve of points as a PNG: PSNR and bits a value."""
     from matplotlib.figure import Figure
 
     lossy = [point for point in points if point["psnr_db"] is not None]
@@ -121,4 +113,6 @@ def draw(points: list[dict[str, Any]], path: Path) -> None:
         axes.annotate(str(point["quality"]), at, xytext=(4, -10), textcoords="offset points", fontsize=8)
     axes.set_title("by quality")
     axes.grid(alpha=0.3, which="both")
-    figure.savefig(path, dpi=120)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
