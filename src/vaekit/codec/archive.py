@@ -368,19 +368,17 @@ def _coded(header: dict[str, Any], model: bytes, worth: float, pieces: Sequence[
     codes = [_codes(piece, header, integer) for piece in pieces]
     way = lossy.told_way(header, integer)
     if isinstance(way, Lattice):
-        return [_latent_block(p, c, header, integer, way, worth) for p, c in zip(pieces, codes, strict=True)]
+        return [_latent_block(p, c, header, integer, worth) for p, c in zip(pieces, codes, strict=True)]
     payloads = iter(_verified(integer, [c for c in codes if c is not None]))
     return [_smallest(p, None if c is None else next(payloads)) for p, c in zip(pieces, codes, strict=True)]
 
 
-def _latent_block(
-    rows: Array, codes: Array | None, header: dict[str, Any], model: IntegerModel, lattice: Lattice, worth: float
-) -> Block:
+def _latent_block(rows: Array, codes: Array | None, header: dict[str, Any], model: IntegerModel, worth: float) -> Block:
     """Return a block of rows by their latent cells alone, or without loss where they are none of the model's."""
     if codes is None:
         return _smallest(rows, None)
-    cells = latent.chosen_cells(model, lattice, codes, worth)
-    (payload,) = latent.encode(model, [cells])
+    cells = latent.chosen_cells(model, codes, worth)
+    payload = latent.encode(model, cells)
     (again,), expected = latent.decode(model, [payload]), latent.rows_of(model, cells)
     assert np.array_equal(again, expected)
     return Block(LATENT, len(rows), digest(_rows(again, header, model)), payload.to_bytes())

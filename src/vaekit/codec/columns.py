@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from vaekit.codec.entropy import (
     relative_weights,
     shares,
 )
-from vaekit.codec.likelihoods import IntegerLikelihood, counts_of
+from vaekit.codec.likelihoods import IntegerLikelihood, counts_of, fields_of
 from vaekit.codec.reading import GAP
 
 Array = NDArray[Any]
@@ -244,7 +244,7 @@ class RoundedColumn(Column):
     """
 
     def __init__(self, column: Column, span: int) -> None:
-        super().__init__(**{f.name: getattr(column, f.name) for f in fields(column)})
+        super().__init__(**fields_of(column))
         self.span, self.joined = span, max(1, span // self.width)
 
     def told(self, x: Indices) -> Indices:

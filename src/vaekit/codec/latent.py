@@ -41,54 +41,51 @@ def _change(model: IntegerModel, z: Indices, unit: int) -> float:
     return float((((high - low) ** 2).sum(1) / moved**2).mean())
 
 
-def chosen_cells(on: IntegerModel, lattice: Lattice, rows: Indices, worth: float) -> Indices:
+def chosen_cells(on: IntegerModel, rows: Indices, worth: float) -> Indices:
     """Return the cells [n, d] of rows of levels: the posterior's middle, or its other neighbour where that is better.
 
     Parameters
     ----------
     on : IntegerModel
-        On the lattice.
-    lattice : Lattice
+        Its prior is on a lattice.
     rows : ndarray of int of shape (n, values)
     worth : float
         The squared error that a bit is worth.
     """
-    middle = on.posterior.middle(rows)
-    z = lattice(middle)
-    error = _squared_error(on, rows, z)
-    for unit in range(z.shape[1]):
-        near = np.flatnonzero(2 * np.abs(middle[:, unit] - z[:, unit]) >= NEAR_EDGE * lattice.step[unit])
-        if len(near):
-            beyond = np.where(middle[near, unit] > z[near, unit], 1, -1)
-            _move(on, lattice, rows, z, error, worth, unit, near, beyond)
-    return z
+    search = _Search(on, rows, worth)
+    for unit in range(search.z.shape[1]):
+        search.move(unit)
+    return search.z
 
 
-def _move(
-    on: IntegerModel,
-    lattice: Lattice,
-    rows: Indices,
-    z: Indices,
-    error: Floats,
-    worth: float,
-    unit: int,
-    near: Indices,
-    beyond: Indices,
-) -> None:
-    """Move a unit of some rows by one, up or down, where that is better, in place."""
-    bits = _bits_by_index(lattice.index(z[:, unit], unit), lattice.n_joined)
-    index, tried = lattice.index(z[near, unit], unit), z[near]
-    tried[:, unit] = lattice.cells(index + beyond, unit)
-    of_tried = _squared_error(on, rows[near], tried)
-    dearer = bits[lattice.index(tried[:, unit], unit)] - bits[index]
-    better = of_tried + worth * dearer < error[near]
-    z[near[better]], error[near[better]] = tried[better], of_tried[better]
+class _Search:
+    """Cells z [n, d] of rows on their way to what costs less, with the squared error [n] that they stand for."""
 
+    def __init__(self, on: IntegerModel, rows: Indices, worth: float) -> None:
+        assert on.prior.lattice is not None
+        self.on, self.lattice, self.rows, self.worth = on, on.prior.lattice, rows, worth
+        self.middle = on.posterior.middle(rows)
+        self.z = self.lattice(self.middle)
+        self.error = self._error(np.arange(len(rows)), self.z)
 
-def _squared_error(on: IntegerModel, rows: Indices, z: Indices) -> Floats:
-    """Return the squared error of each row, [n]."""
-    difference = (rows_of(on, z) - rows).astype(np.float64)
-    return np.einsum("ij,ij->i", difference, difference)
+    def move(self, unit: int) -> None:
+        """Move a unit to the neighbour that the posterior's middle is on the side of, where that is better."""
+        z, middle, lattice = self.z[:, unit], self.middle[:, unit], self.lattice
+        near = np.flatnonzero(2 * np.abs(middle - z) >= NEAR_EDGE * lattice.step[unit])
+        if not len(near):
+            return
+        index, tried = lattice.index(z, unit), self.z[near]
+        tried[:, unit] = lattice.cells(index[near] + np.where(middle > z, 1, -1)[near], unit)
+        bits = _bits_by_index(index, lattice.n_joined)
+        dearer = bits[lattice.index(tried[:, unit], unit)] - bits[index[near]]
+        error = self._error(near, tried)
+        better = error + self.worth * dearer < self.error[near]
+        self.z[near[better]], self.error[near[better]] = tried[better], error[better]
+
+    def _error(self, chosen: Indices, z: Indices) -> Floats:
+        """Return the squared error of some rows with cells [n, d]."""
+        difference = (rows_of(self.on, z) - self.rows[chosen]).astype(np.float64)
+        return np.einsum("ij,ij->i", difference, difference)
 
 
 def _bits_by_index(index: Indices, n: int) -> Floats:
@@ -103,11 +100,11 @@ def rows_of(model: IntegerModel, z: Indices) -> Indices:
     return model.likelihood.middle(model.parameters(z))
 
 
-def encode(on: IntegerModel, blocks: Sequence[Indices]) -> list[Payload]:
-    """Return blocks of cells in bits."""
-    stacks = Stacks([np.empty(0, np.uint32)] * len(blocks))
-    on.prior.push(stacks, np.concatenate(blocks), [len(z) for z in blocks])
-    return [Payload(len(z), 0, words) for z, words in zip(blocks, stacks.words(), strict=True)]
+def encode(on: IntegerModel, z: Indices) -> Payload:
+    """Return a block of cells in bits."""
+    stacks = Stacks([np.empty(0, np.uint32)])
+    on.prior.push(stacks, z, [len(z)])
+    return Payload(len(z), 0, stacks.words()[0])
 
 
 def decode(on: IntegerModel, payloads: Sequence[Payload]) -> list[Indices]:

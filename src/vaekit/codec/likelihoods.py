@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -213,6 +213,11 @@ class _Inner:
     def whole(self) -> Any:
         """The mass of all cells, [n]."""
         return self.sites.below(np.full(len(self.first), self.n_cells + 1.0)) - self.first
+
+
+def fields_of(part: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass, from which another of its kind is made."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _values(sizes: Sequence[int], n_values: int) -> list[int]:

@@ -205,45 +205,45 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
 def chosen(codes: Indices, model: IntegerModel, dial: Dial) -> Point:
     """Return how to code rows of levels [n, values] by quality or by bits, in the fewest where those are too few."""
     sample = codes[:: max(1, len(codes) // SAMPLED_ROWS)][:SAMPLED_ROWS]
-    counts = np.bincount(codes.ravel(), minlength=model.top + 1)
-    kinds = [partial(kind, sample, counts, model) for kind in (_latent, _rounding)]
+    kinds: list[Kind] = [partial(_latent, sample[:PROBED_ROWS], model)]
+    if not isinstance(model.likelihood, Bernoulli):
+        counts = np.bincount(codes.ravel(), minlength=model.top + 1)
+        kinds.append(partial(_rounding, sample, counts, model))
     if dial.quality is not None:
-        points = [point for kind in kinds if (point := kind(dial.quality)) is not None]
-        return min(points, key=lambda p: p.squared_error + p.worth * p.bits)
+        quality = dial.quality
+        return min((kind(quality) for kind in kinds), key=lambda p: p.squared_error + p.worth * p.bits)
     most = dial.target_bits
     assert most is not None
-    found = [point for kind in kinds if (point := _within_bits(kind, most)) is not None]
-    return min(found, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
+    points = [_within_bits(kind, most) for kind in kinds]
+    return min(points, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
 
 
-def _within_bits(kind: Callable[[float], Point | None], bits: float) -> Point | None:
+Kind = Callable[[float], Point]  # from a quality to what a kind of way costs
+
+
+def _within_bits(kind: Kind, bits: float) -> Point:
     """Return the way of a kind that loses least in so many bits, or if there is none, the one of fewest bits."""
     low, high = 0.0, 100.0
     found = kind(low)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         tried = kind(middle)
-        if tried is not None and tried.bits > bits:
-            high = middle
-            continue
-        low = middle
-        if found is None or (tried is not None and tried.squared_error < found.squared_error):
+        low, high = (low, middle) if tried.bits > bits else (middle, high)
+        if tried.bits <= bits and tried.squared_error < found.squared_error:
             found = tried  # more bits need not lose less, as where latent cells are finer than what they tell
     return found
 
 
-def _latent(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point | None:
-    """Return the latent way for a quality, measured on some rows; counts are of the levels of all rows."""
+def _latent(sample: Indices, model: IntegerModel, quality: float) -> Point:
+    """Return the latent way for a quality, measured on some rows."""
     step = step_of(quality) * model.top / LEVELS
-    return measured(latent.lattice_of(model, sample[:PROBED_ROWS], step), sample[:PROBED_ROWS], model, slope(step))
+    return measured(latent.lattice_of(model, sample, step), sample, model, slope(step))
 
 
-def _rounding(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point | None:
-    """Return the rounded way for a quality, measured on some rows; None where there is none."""
+def _rounding(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point:
+    """Return the rounded way for a quality, measured on some rows; counts are of the levels of all rows."""
     step = step_of(quality) * model.top / LEVELS
-    width = 2 * int(step / 2) + 1
-    if width >= 2 * model.top or isinstance(model.likelihood, Bernoulli):
-        return None
+    width = min(2 * int(step / 2) + 1, 2 * model.top - 1)
     way = None if width == 1 else Rounding.even(model.top + 1, width).centred(counts)
     return measured(way, sample, model, slope(step))
 
@@ -252,8 +252,8 @@ def measured(way: Way | None, sample: Indices, model: IntegerModel, worth: float
     """Return what a way costs on some rows."""
     as_coded = on_the_way(model, way)
     if isinstance(way, Lattice):
-        cells = latent.chosen_cells(as_coded, way, sample, worth)
-        (payload,), back = latent.encode(as_coded, [cells]), latent.rows_of(as_coded, cells)
+        cells = latent.chosen_cells(as_coded, sample, worth)
+        payload, back = latent.encode(as_coded, cells), latent.rows_of(as_coded, cells)
     else:
         back = sample if way is None else way(sample)
         (payload,) = bits_back.encode(as_coded, [back])

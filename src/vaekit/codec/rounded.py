@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vaekit.codec.context import ContextLevels
 from vaekit.codec.entropy import Floats, Indices, Joined, Located, Stacks
-from vaekit.codec.likelihoods import IntegerLikelihood, Levels
+from vaekit.codec.likelihoods import IntegerLikelihood, Levels, fields_of
 from vaekit.errors import CodecError
 
 Array = NDArray[Any]
@@ -63,6 +63,11 @@ class Rounding:
         found: Indices = self.values[self.index(codes)]
         return found
 
+    def keeps(self, codes: Indices) -> NDArray[np.bool_]:
+        """Return which rows [n] hold values alone."""
+        known: NDArray[np.bool_] = np.all(self(codes) == codes, axis=1)
+        return known
+
     def to_json(self) -> dict[str, list[int]]:
         """Return it as plain JSON values."""
         return {"edges": self.edges.tolist(), "values": self.values.tolist()}
@@ -109,7 +114,7 @@ class _RoundedLevels(Levels):
     """Rows hold rounded levels; what is coded is which."""
 
     def __init__(self, all_levels: Levels, rounding: Rounding) -> None:
-        super().__init__(**{f.name: getattr(all_levels, f.name) for f in fields(all_levels)})
+        super().__init__(**fields_of(all_levels))
         self.n_levels, self.rounding = len(rounding.values), rounding
         self.edges = rounding.edges.astype(np.float64)
 
@@ -124,7 +129,7 @@ class _RoundedLevels(Levels):
         return super().n_bits(parameters, self.rounding.index(codes))
 
     def can_code(self, codes: Indices) -> NDArray[np.bool_]:
-        return np.all(np.isin(codes, self.rounding.values), axis=1, keepdims=False)
+        return self.rounding.keeps(codes)
 
     def _sites(self, parameters: Floats) -> Joined:
         sites = super()._sites(parameters)
@@ -136,11 +141,11 @@ class _RoundedContext(ContextLevels):
     """Rows hold rounded levels, which the values after them are told from; what is coded is which."""
 
     def __init__(self, all_levels: ContextLevels, rounding: Rounding) -> None:
-        super().__init__(**{f.name: getattr(all_levels, f.name) for f in fields(all_levels)})
+        super().__init__(**fields_of(all_levels))
         self.rounding, self.edges = rounding, rounding.edges.astype(np.float64)
 
     def can_code(self, codes: Indices) -> NDArray[np.bool_]:
-        return np.all(np.isin(codes, self.rounding.values), axis=1, keepdims=False)
+        return self.rounding.keeps(codes)
 
     def _index(self, levels: Indices) -> Indices:
         return self.rounding.index(levels)
