@@ -143,6 +143,7 @@ def test_less_than_all(vaekit, folder):
     run(vaekit, "decompress", folder / "few.vaez", "--model", folder / "m.vae", "-o", folder / "few.npy", "--quiet")
     off = np.abs(np.load(folder / "few.npy").astype(int) - rows)
     assert 0 < off.max() <= 2
+    assert "lossy: max_error 2" in run(vaekit, "list", folder / "few.vaez").text
     assert (folder / "few.vaez").stat().st_size < 20_000
     told = run(vaekit, "compress", folder / "m.vae", folder / "x.npy", "-o", "-", "--lossy", "--target-bits", 60).err
     assert "bits a value; 2 blocks by" in told

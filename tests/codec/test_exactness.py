@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vaekit.codec import archive, entropy
+from vaekit.codec.dial import Dial
 from vaekit.data.builtin import load
 
 CHILD = """
@@ -60,12 +61,15 @@ def test_other_groups_decode_the_same(written, digits_model, monkeypatch, blocks
     assert digits_model.compress(rows) == blob
 
 
-def test_several_processes_make_the_same_archive(written, digits_model, monkeypatch):
+@pytest.mark.parametrize(("name", "dial"), [("a", None), ("rounded", Dial(max_error=2)), ("latent", Dial(quality=0))])
+def test_several_processes_make_the_same_archive(written, digits_model, monkeypatch, name, dial):
     folder, rows = written
     monkeypatch.setattr(archive, "BLOCKS_AT_ONCE", 1)
-    blob, model = (folder / "a.vaez").read_bytes(), digits_model.fitted_.integer_model
-    assert archive.compress(rows, model, processes=2) == blob
-    assert np.array_equal(archive.decompress(blob, model, processes=2), rows)
+    blob, model = (folder / f"{name}.vaez").read_bytes(), digits_model.fitted_.integer_model
+    assert archive.compress(rows, model, dial=dial, processes=2) == blob
+    assert np.array_equal(archive.decompress(blob, model, processes=2), archive.decompress(blob, model))
+    if dial is None:
+        assert np.array_equal(archive.decompress(blob, model), rows)
 
 
 def test_products_are_exact_in_torch_too(digits_model):

@@ -8,6 +8,7 @@ import struct
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 import vaekit
@@ -23,20 +24,27 @@ LIES = [
 
 
 @pytest.fixture(
-    scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions", "latent", "rounded"]
+    scope="module", params=["autoregressive", "mixture prior", "columns", "convolutions", "latent", "rounded", "reals"]
 )
 def archived(request, models):
     """A small archive with its model inside."""
-    said = {"latent": {"quality": 0}, "rounded": {"max_error": 3}}.get(request.param, {})
+    said = {"latent": {"quality": 0}, "rounded": {"max_error": 3}, "reals": {"max_error": "5%"}}.get(request.param, {})
     small = {"epochs": 2, "latent_dim": 1, "hidden": (4,), "prior": "normal"}
     if request.param == "convolutions":
         rows = models.rows("autoregressive")[:20]
         model = vaekit.VAE(**small | {"network": "conv"}).fit(models.rows("autoregressive"))
+    elif request.param == "reals":
+        rows = pl.DataFrame(
+            np.random.default_rng(0).normal(size=(300, 2)) @ [[1, 2, 3], [3, 1, 0]], schema=["a", "b", "c"]
+        )
+        model = vaekit.VAE(**small).fit(rows)
     else:
         name = "autoregressive" if said else request.param
         model, rows = models[name], models.rows(name)[:20]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "_may_be_smaller", lambda *_: False)
+        if request.param == "reals":  # few rows as floats are longer than the model
+            patch.setattr(archive, "as_multiples", lambda table, _: (table, {}))
         blob = model.compress(rows, embed_model=True, **said)
     assert Reader(blob).model
     return blob

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import vaekit
-from vaekit.codec import archive, container, frames, lossy, model_bytes, whole
+from vaekit.codec import archive, coding, container, frames, lossy, model_bytes, whole
 from vaekit.codec.container import LATENT, VAE, Block
 from vaekit.codec.latent import lattice_of
 from vaekit.codec.rounded import Rounding
@@ -20,7 +20,7 @@ def by_the_model(rows, payload):
 
 def test_whole_numbers_alone_decode_an_archive(case, plain, monkeypatch):
     monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)  # a few rows by zstd would be no proof
-    monkeypatch.setattr(archive, "_smallest", by_the_model)
+    monkeypatch.setattr(coding, "smallest", by_the_model)
     vae, data = case
     rows = np.ascontiguousarray(data[:3] if data.ndim == 4 else data[:FEW])
     header, model, blocks = plain.read(vae.compress(rows, embed_model=True))
@@ -51,7 +51,7 @@ def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
     top = model_bytes.from_bytes(vae.fitted_.integer_model).top
     plan = planned(vae, rows, Rounding.even(top + 1, 2 * (top // 10) + 3))
     monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
-    monkeypatch.setattr(archive, "_smallest", by_the_model)
+    monkeypatch.setattr(coding, "smallest", by_the_model)
     monkeypatch.setattr(lossy, "planned", lambda *_: plan)
     header, model, ((method, n_items, _, payload),) = plain.read(vae.compress(rows, embed_model=True, quality=0))
     integer, _ = plain.model_of(model)

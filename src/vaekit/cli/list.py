@@ -24,5 +24,7 @@ def list(archive: ArchivePath, *, json: Json = False) -> None:  # noqa: A001 - t
     within = f"; the model within takes {held.model_bytes:,} bytes" if held.model_bytes else ""
     print(f"{held.n_items:,} rows of {held.what}; blocks: {blocks or 'none'}")
     print(f"{held.raw_bytes:,} bytes in {held.n_bytes:,}, {ratio:.3g} times smaller{within}")
+    if held.lossy is not None:
+        print("lossy: " + ", ".join(f"{name} {value}" for name, value in held.lossy.items()))
     if held.model_sha256 and not held.model_bytes:
         print(f"needs the model {held.model_sha256[:12]}")

@@ -17,16 +17,12 @@ import zstandard
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vaekit.codec import bits_back, frames, latent, lossy, model_bytes
-from vaekit.codec.bits_back import Payload
+from vaekit.codec import coding, frames, lossy, model_bytes
 from vaekit.codec.columns import Columns
-from vaekit.codec.container import LATENT, METHODS, RAW, VAE, ZSTD, Block, Reader, Writer, digest
+from vaekit.codec.container import LATENT, METHODS, VAE, Block, Reader, Writer
 from vaekit.codec.dial import Dial
-from vaekit.codec.lattice import Lattice
-from vaekit.codec.model import IntegerModel
 from vaekit.codec.multiples import as_multiples, of_multiples
 from vaekit.codec.refusal import refused_as
-from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError
@@ -36,10 +32,8 @@ Tell = Callable[[float], None]
 
 ROWS_IN_BLOCK = 1000
 BLOCKS_AT_ONCE = 4  # together they are as fast as more, in half the memory
-MOST_PAYLOAD = (1 << 32) - 1
-ZSTD_LEVEL = 19
-QUICK_LEVEL = 3
 CODED = (VAE, LATENT)
+PLANNING = 0.3  # of the time that a lossy archive of an array takes, about
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,8 @@ class Listing:
         The rows in words.
     model_sha256 : str or None
         Of the model that is needed.
+    lossy : dict or None
+        What was asked for where not all comes back, as {"max_error": "1%"}.
     """
 
     n_items: int
@@ -67,6 +63,7 @@ class Listing:
     methods: dict[str, int]
     what: str
     model_sha256: str | None
+    lossy: dict[str, Any] | None
 
 
 def compress(
@@ -99,14 +96,12 @@ def compress(
         Is told the share that is done.
     """
     held = model_bytes.packed(model) if model is not None and embed_model else b""
-    target_bits = 0.0 if dial is None else dial.target_bits or 0.0
-    archive = _written(data, model, held, names, dial, processes, tell)
-    while dial is not None and dial.target_bits is not None and len(data):
-        bits = 8 * (len(archive) - len(held)) / len(data)
-        if bits <= target_bits:
-            break
-        dial = replace(dial, target_bits=0.99 * dial.target_bits * target_bits / bits)  # the rows looked at told less
-        archive = _written(data, model, held, names, dial, processes, tell)
+    write = partial(_written, data, model, held, names, processes=processes, tell=tell)
+    if dial is None or dial.target_bits is None or not len(data):
+        return write(dial)
+    most = len(held) + dial.target_bits * len(data) / 8
+    while len(archive := write(dial)) > most:  # the rows that were looked at told less
+        dial = replace(dial, target_bits=0.99 * dial.target_bits * (most - len(held)) / (len(archive) - len(held)))
     return archive
 
 
@@ -116,6 +111,7 @@ def _written(
     held: bytes,
     names: list[str] | None,
     dial: Dial | None,
+    *,
     processes: int,
     tell: Tell | None,
 ) -> bytes:
@@ -124,8 +120,11 @@ def _written(
         blocks, header = _table_blocks(data, model, len(held), dial, mapper(processes), tell)
     else:
         rows = as_rows(data)
-        plan = lossy.Plan(rows, {}) if dial is None or not len(rows) else lossy.planned(rows, model, dial)
+        plan = lossy.Plan(rows, {})
+        if dial is not None and len(rows):
+            plan, tell = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
         blocks, header = _array_blocks(plan, model, len(held), mapper(processes), tell)
+    header |= {"lossy": None if dial is None else dial.said}
     uses_model = any(block.method in CODED for block in blocks) or bool(header.get("coded"))
     header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
     stream = io.BytesIO()
@@ -134,6 +133,11 @@ def _written(
         writer.add(block)
     writer.close(names)
     return stream.getvalue()
+
+
+def _part(tell: Tell | None, begin: float, end: float) -> Tell | None:
+    """Return what tells the share of a part of the work as that of all."""
+    return None if tell is None else lambda share: tell(begin + (end - begin) * share)
 
 
 def as_rows(data: Any) -> Array:
@@ -187,7 +191,7 @@ def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
     """
     if reader.header.get("kind") == "table":
         return _frame(reader, numbers, pieces, needed_model(reader, model))
-    dtype, shape = _layout(reader.header)
+    dtype, shape = coding.layout(reader.header)
     n_rows = sum(reader.blocks[k][1] for k in numbers)
     return np.frombuffer(bytearray(b"".join(pieces)), dtype).reshape(n_rows, *shape)
 
@@ -205,7 +209,7 @@ def decoded(
     found = needed_model(reader, model)
     groups = ([reader.block(k) for k in some] for some in _grouped(numbers))
     with mapper(processes) as each:
-        for done, rows in enumerate(each(partial(_decoded, reader.header, found), groups), 1):
+        for done, rows in enumerate(each(partial(coding.decoded, reader.header, found), groups), 1):
             yield from rows
             if tell is not None:
                 tell(min(1.0, done * BLOCKS_AT_ONCE / len(numbers)))
@@ -243,7 +247,7 @@ def survivors(reader: Reader, model: bytes | None) -> list[int]:
 
 def _survives(reader: Reader, number: int, model: bytes | None) -> bool:
     try:
-        _decoded(reader.header, model, [reader.block(number)])
+        coding.decoded(reader.header, model, [reader.block(number)])
     except CodecError:
         return False
     return True
@@ -257,12 +261,14 @@ def listing(reader: Reader) -> Listing:
     counts = {name: methods.count(name) for name in METHODS.values() if name in methods}
     header, is_table = reader.header, reader.header.get("kind") == "table"
     if is_table:
-        what, raw = f"a table of {header.get('library')}", _number(header, "raw_bytes")
+        what, raw = f"a table of {header.get('library')}", coding.number(header, "raw_bytes")
     else:
-        dtype, shape = _layout(header)
+        dtype, shape = coding.layout(header)
         what, raw = f"{dtype} {shape}", reader.n_items * math.prod(shape) * dtype.itemsize
     found = reader.header.get("model_sha256")
-    return Listing(reader.n_items, len(reader.data), raw, len(reader.model), counts, what, found)
+    told = header.get("lossy")
+    lossy = dict(told) if told is not None else None
+    return Listing(reader.n_items, len(reader.data), raw, len(reader.model), counts, what, found, lossy)
 
 
 # -- blocks out --------------------------------------------------------------------------------------------------------
@@ -277,7 +283,7 @@ def _array_blocks(
     blocks = [] if model is None else list(_blocks(rows, header, model, workers, tell, plan.worth))
     n_bytes = model_size + sum(len(block.payload) for block in blocks)
     if len(rows) and (not blocks or _may_be_smaller(rows, n_bytes)):
-        whole = _zstd_block(rows.tobytes(), len(rows))
+        whole = coding.zstd_block(rows.tobytes(), len(rows))
         blocks = [whole] if not blocks or len(whole.payload) < n_bytes else blocks
     return blocks, header
 
@@ -300,7 +306,7 @@ def _table_blocks(
     rounded, multiples = as_multiples(table, bounds)
     plain = _arrow(rounded)
     header = {"kind": "table", "library": native.implementation.value, "raw_bytes": n_bytes}
-    whole = _zstd_block(plain, len(table))
+    whole = coding.zstd_block(plain, len(table))
     if model is not None and len(table):
         blocks, parts = _coded_table(table, bounds, header, model, workers, tell)
         if blocks and model_size + sum(len(block.payload) for block in blocks) < len(whole.payload):
@@ -336,7 +342,7 @@ def _coded_table(
         "multiples": multiples,
     }
     blocks = _blocks(parts.rows, header | found, model, workers, tell) if parts.coded else []
-    return [_zstd_block(kept, 0), *blocks], found
+    return [coding.zstd_block(kept, 0), *blocks], found
 
 
 def _arrow(table: Any) -> bytes:
@@ -356,137 +362,18 @@ def _blocks(
 ) -> Iterator[Block]:
     pieces = [rows[i : i + ROWS_IN_BLOCK] for i in range(0, len(rows), ROWS_IN_BLOCK)]
     with workers as each:
-        for done, blocks in enumerate(each(partial(_coded, header, model, worth), _grouped(pieces)), 1):
+        for done, blocks in enumerate(each(partial(coding.encoded, header, model, worth), _grouped(pieces)), 1):
             yield from blocks
             if tell is not None:
                 tell(min(1.0, done * BLOCKS_AT_ONCE / len(pieces)))
 
 
-def _coded(header: dict[str, Any], model: bytes, worth: float, pieces: Sequence[Array]) -> list[Block]:
-    """Return pieces of an array, or of a table's whole numbers, as blocks."""
-    integer = _integer(header, model)
-    codes = [_codes(piece, header, integer) for piece in pieces]
-    way = lossy.told_way(header, integer)
-    if isinstance(way, Lattice):
-        return [_latent_block(p, c, header, integer, worth) for p, c in zip(pieces, codes, strict=True)]
-    payloads = iter(_verified(integer, [c for c in codes if c is not None]))
-    return [_smallest(p, None if c is None else next(payloads)) for p, c in zip(pieces, codes, strict=True)]
-
-
-def _latent_block(rows: Array, codes: Array | None, header: dict[str, Any], model: IntegerModel, worth: float) -> Block:
-    """Return a block of rows by their latent cells alone, or without loss where they are none of the model's."""
-    if codes is None:
-        return _smallest(rows, None)
-    cells = latent.chosen_cells(model, codes, worth)
-    payload = latent.encode(model, cells)
-    (again,), expected = latent.decode(model, [payload]), latent.rows_of(model, cells)
-    assert np.array_equal(again, expected)
-    return Block(LATENT, len(rows), digest(_rows(again, header, model)), payload.to_bytes())
-
-
-def _integer(header: dict[str, Any], model: bytes) -> IntegerModel:
-    """Return the integer model, that of a table with the columns alone which the header names."""
-    integer = model_bytes.from_bytes(model)
-    if header["kind"] != "table":
-        return lossy.on_the_way(integer, lossy.told_way(header, integer))
-    if not isinstance(integer.likelihood, Columns):
-        raise CodecError("The archive holds a table, but its model is of arrays. Take another copy of it.")
-    names = [field.name for field in Schema.from_json(integer.schema).fields]
-    coded = integer.likelihood.only([names.index(name) for name in header["coded"]])
-    spans = {names.index(name): _number(header["spans"], name) for name in header.get("spans", {})}
-    return replace(integer, likelihood=coded.rounded(spans))
-
-
-def _codes(rows: Array, header: dict[str, Any], model: IntegerModel) -> Array | None:
-    """Return the codes of rows [n, values], or None where they do not give the very rows back."""
-    if header["kind"] == "table":
-        return rows
-    codes = array_to_codes(Schema.from_json(model.schema), rows)
-    if codes is None or not ("lattice" in header or model.likelihood.can_code(codes).all()):
-        return None
-    return codes if _rows(codes, header, model) == rows.tobytes() else None
-
-
-def _rows(codes: Array, header: dict[str, Any], model: IntegerModel) -> bytes:
-    """Return the bytes of rows of codes."""
-    if header["kind"] == "table":
-        return codes.astype("<i8").tobytes()
-    rows = codes_to_array(Schema.from_json(model.schema), codes)
-    return np.ascontiguousarray(rows, _layout(header)[0]).tobytes()
-
-
-def _verified(model: IntegerModel, codes: Sequence[Array]) -> list[Payload | None]:
-    """Return blocks of codes in bits, None for one that does not decode to the very codes."""
-    payloads = bits_back.encode(model, codes) if codes else []
-    again = bits_back.decode(model, payloads)
-    return [p if np.array_equal(c, a) else None for p, c, a in zip(payloads, codes, again, strict=True)]
-
-
-def _smallest(rows: Array, payload: Payload | None) -> Block:
-    """Return rows by the method that makes them smallest; a quick look is enough where the model can code them."""
-    raw = rows.tobytes()
-    found = {RAW: raw, ZSTD: zstandard.compress(raw, ZSTD_LEVEL if payload is None else QUICK_LEVEL)}
-    if payload is not None:
-        found[VAE] = payload.to_bytes()
-    method = min(found, key=lambda m: len(found[m]))
-    return _checked(Block(method, len(rows), digest(raw), found[method]), raw)
-
-
 def _may_be_smaller(rows: Array, n_bytes: int) -> bool:
     """Whether zstd of all rows together could need fewer bytes than blocks do: whether half as hard it comes near."""
-    return len(zstandard.compress(rows.tobytes(), QUICK_LEVEL)) < 1.5 * n_bytes
-
-
-def _zstd_block(raw: bytes, n_items: int) -> Block:
-    return _checked(Block(ZSTD, n_items, digest(raw), zstandard.compress(raw, ZSTD_LEVEL)), raw)
-
-
-def _checked(block: Block, raw: bytes) -> Block:
-    """Return a block, after decoding what zstd made of it; what the model made was compared before."""
-    if len(block.payload) > MOST_PAYLOAD:
-        raise DataError(f"A block would have {len(block.payload):,} bytes, more than fit. Give some rows at a time.")
-    assert block.method != ZSTD or _plain(block, len(raw)) == raw
-    return block
+    return len(zstandard.compress(rows.tobytes(), coding.QUICK_LEVEL)) < 1.5 * n_bytes
 
 
 # -- blocks in ---------------------------------------------------------------------------------------------------------
-
-
-@refused_as("A block of the archive")
-def _decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block]) -> list[bytes]:
-    """Return the rows of blocks as bytes, each compared with its digest."""
-    coded: dict[int, Iterator[Array]] = {}
-    for method, decode in ((VAE, bits_back.decode), (LATENT, latent.decode)):
-        payloads = [Payload.from_bytes(b.payload, b.n_items) for b in blocks if b.method == method]
-        if payloads:
-            if model is None:
-                raise CodecError("The archive's header names no model, but a block needs one. Take another copy of it.")
-            integer = _integer(header, model)
-            coded[method] = iter(decode(integer, payloads))
-    found = []
-    for block in blocks:
-        is_coded = block.method in coded
-        rows = _rows(next(coded[block.method]), header, integer) if is_coded else _plain(block, _n_bytes(header, block))
-        if digest(rows) != block.digest:
-            raise CodecError("A block of the archive decodes to other rows than were written. Take another copy of it.")
-        found.append(rows)
-    return found
-
-
-def _plain(block: Block, n_bytes: int) -> bytes:
-    """Return the rows of a block that needs no model."""
-    if block.method == RAW:
-        return block.payload
-    return zstandard.ZstdDecompressor().decompress(block.payload, n_bytes)
-
-
-def _n_bytes(header: dict[str, Any], block: Block) -> int:
-    """Return how many bytes a block decodes to."""
-    if header.get("kind") == "table":
-        is_first = not header.get("coded") or block.n_items == 0
-        return _number(header, "kept_bytes") if is_first else _number(header, "row_bytes") * block.n_items
-    dtype, shape = _layout(header)
-    return block.n_items * math.prod(shape) * dtype.itemsize
 
 
 def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], model: bytes | None) -> Any:
@@ -496,20 +383,14 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
     if not numbers or numbers[0] != 0:
         raise CodecError("The table's first block is damaged, so nothing of it is left. Take another copy of it.")
     header = reader.header
+    if header.get("coded") and reader.blocks[0][1] != 0:
+        raise CodecError("The table's first block tells of rows of its own, and has none. Take another copy of it.")
     table = of_multiples(pl.read_ipc(io.BytesIO(pieces[0])), header.get("multiples", {}))
     if header.get("coded") and model is not None:
         schema = Schema.from_json(model_bytes.from_bytes(model).schema)
         rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))
         table = frames.joined(schema, header["coded"], header["nan"], rows, table[reader.items(numbers)])
     return table.to_pandas() if header.get("library") == "pandas" else table
-
-
-def _number(header: dict[str, Any], key: str) -> int:
-    """Return a whole number of the header."""
-    found = header.get(key)
-    if not isinstance(found, int) or found < 0:
-        raise CodecError(f"The archive's header lacks its '{key}'. Take another copy of it.")
-    return found
 
 
 @refused_as("The archive's header")
@@ -536,11 +417,3 @@ def needed_model(reader: Reader, model: bytes | None) -> bytes | None:
         )
     model_bytes.from_bytes(data)  # gives the known answer, or is refused
     return data
-
-
-def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Return dtype and shape of a row."""
-    dtype, shape = np.dtype(header["dtype"]), tuple(int(n) for n in header["row_shape"])
-    if dtype.hasobject or min(shape, default=0) < 0:
-        raise CodecError("The archive's header tells rows that cannot be. Take another copy of it.")
-    return dtype, shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,10 @@ class Dial:
     target_bits: float | None = None
 
     def __post_init__(self) -> None:
-        said = [name for name in ("quality", "max_error", "target_bits") if getattr(self, name) is not None]
-        if len(said) != 1:
+        if len(self.said) != 1:
+            words = " and ".join(self.said) or "none"
             raise ParameterError(
-                f"A lossy archive needs one of quality, max_error and target_bits; got {' and '.join(said) or 'none'}. "
-                "Say one of them."
+                f"A lossy archive needs one of quality, max_error and target_bits; got {words}. Say one of them."
             )
         if self.quality is not None and not 0 <= self.quality <= 100:
             raise ParameterError(f"quality must be from 0 to 100; got {self.quality:g}.")
@@ -54,6 +53,11 @@ class Dial:
             )
         if self.target_bits is not None and not 0 < self.target_bits < math.inf:
             raise ParameterError(f"target_bits must be more than 0; got {self.target_bits:g}.")
+
+    @property
+    def said(self) -> dict[str, float | str]:
+        """What was said, by its name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def most_off(self, values: NDArray[Any]) -> float:
         """Return by how much values may be off, in their units; those that are not finite have no part in the range.

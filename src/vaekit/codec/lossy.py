@@ -10,9 +10,10 @@ dD/dR = −2 ln 2 · s²/12, which ties λ to s (Gish and Pierce, 1968, doi:10.1
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,15 @@ from vaekit.errors import CodecError, DataError, ParameterError
 
 Array = NDArray[Any]
 Way = Rounding | Lattice
+Tell = Callable[[float], None]
 
 LEVELS = 255  # that a step counts in, whatever the number of levels
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
 HALVINGS = 7  # of the qualities between which one gives the bits asked for
+
+
+Kind = Callable[[float], "Point"]  # from a quality to what a kind of way costs
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,17 @@ class Point:
     worth: float
 
 
-def planned(rows: Array, model: bytes | None, dial: Dial) -> Plan:
+def planned(rows: Array, model: bytes | None, dial: Dial, tell: Tell | None = None) -> Plan:
     """Return what to write of an array of rows.
+
+    Parameters
+    ----------
+    rows : ndarray
+    model : bytes or None
+        An integer model.
+    dial : Dial
+    tell : callable, optional
+        Is told the share of the search that is done.
 
     Raises
     ------
@@ -99,7 +113,7 @@ def planned(rows: Array, model: bytes | None, dial: Dial) -> Plan:
             "quality and target_bits are of levels that the model codes, as of pictures; these rows are others. "
             "Compress them with max_error."
         )
-    found = chosen(codes, integer, dial)
+    found = chosen(codes, integer, dial, tell)
     if dial.target_bits is not None and found.bits > dial.target_bits:
         raise ParameterError(
             f"target_bits must leave these rows about {found.bits:.4g} bits each, beside what their archive tells of "
@@ -202,13 +216,15 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
 # -- quality and bits --------------------------------------------------------------------------------------------------
 
 
-def chosen(codes: Indices, model: IntegerModel, dial: Dial) -> Point:
+def chosen(codes: Indices, model: IntegerModel, dial: Dial, tell: Tell | None = None) -> Point:
     """Return how to code rows of levels [n, values] by quality or by bits, in the fewest where those are too few."""
     sample = codes[:: max(1, len(codes) // SAMPLED_ROWS)][:SAMPLED_ROWS]
     kinds: list[Kind] = [partial(_latent, sample[:PROBED_ROWS], model)]
     if not isinstance(model.likelihood, Bernoulli):
         counts = np.bincount(codes.ravel(), minlength=model.top + 1)
         kinds.append(partial(_rounding, sample, counts, model))
+    if tell is not None:
+        kinds = _telling(kinds, len(kinds) * (1 if dial.target_bits is None else HALVINGS + 1), tell)
     if dial.quality is not None:
         quality = dial.quality
         return min((kind(quality) for kind in kinds), key=lambda p: p.squared_error + p.worth * p.bits)
@@ -218,7 +234,16 @@ def chosen(codes: Indices, model: IntegerModel, dial: Dial) -> Point:
     return min(points, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
 
 
-Kind = Callable[[float], Point]  # from a quality to what a kind of way costs
+def _telling(kinds: Sequence[Kind], n_calls: int, tell: Tell) -> list[Kind]:
+    """Return kinds that tell, at each call, the share of all calls that are done."""
+    done = count(1)
+
+    def told(kind: Kind, quality: float) -> Point:
+        point = kind(quality)
+        tell(next(done) / n_calls)
+        return point
+
+    return [partial(told, kind) for kind in kinds]
 
 
 def _within_bits(kind: Kind, bits: float) -> Point:
