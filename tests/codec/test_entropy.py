@@ -81,7 +81,7 @@ def test_the_stack_is_that_of_whole_numbers(plain, data, k):
     bounds = np.concatenate([np.zeros((60, 1), int), cuts, np.full((60, 1), (1 << 24) - k)], axis=1)
     frequencies, symbols = np.diff(bounds, axis=1) + 1, rng.integers(0, k, 60)
     stacks, whole = Stacks([np.empty(0, np.uint32)]), plain.Stack([])
-    stacks.push(symbols, frequencies.astype(float), [60])
+    stacks.push(symbols[None], frequencies[None].astype(float), [60])
     for f, s in list(zip(frequencies.tolist(), symbols.tolist(), strict=True))[::-1]:
         whole.push(s, f)
     head = [whole.head >> 32 * i & 0xFFFFFFFF for i in range(2) if whole.head >> 32 * i]

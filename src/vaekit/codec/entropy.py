@@ -30,6 +30,9 @@ DIGIT_BITS = 16  # of a digit's
 SHARE_BITS = 12  # of the weights of a mixture
 SITES_AT_ONCE = 2048  # whose arrays fit a cache
 
+_INNER = np.arange(1.0, RADIX)[:, None]
+_INNER_AND_ENDS = np.array([*range(RADIX), 1 << DIGIT_BITS], dtype=np.float64)[:, None]
+
 _MODEL = constriction.stream.model.Categorical(perfect=False)
 
 
@@ -46,10 +49,14 @@ class Stacks:
         self.coders = [constriction.stream.stack.AnsCoder(np.asarray(w, dtype=np.uint32)) for w in words]
 
     def push(self, symbols: Indices, frequencies: Floats, sizes: Sequence[int]) -> None:
-        """Push symbols [n] with frequencies [n, K] that sum to 2^24; the first sizes[0] sites are the first stack's."""
+        """Push symbols [times, n] with frequencies [times, n, K] that sum to 2^24, those of the first time last.
+
+        The first sizes[0] sites are the first stack's.
+        """
         for coder, part in zip(self.coders, _slices(sizes), strict=True):
             if part.stop > part.start:
-                coder.encode_reverse(symbols[part].astype(np.int32), _MODEL, frequencies[part] - 1)
+                weights = frequencies[:, part].reshape(-1, frequencies.shape[-1]) - 1
+                coder.encode_reverse(symbols[:, part].astype(np.int32).ravel(), _MODEL, weights)
 
     def pop(self, frequencies: Floats, sizes: Sequence[int]) -> Indices:
         """Return the symbols [n] that were pushed with the same frequencies [n, K]."""
@@ -88,11 +95,16 @@ class Sites(Protocol):
         """The mass of all cells, [n] or one for all: at most 2^36."""
 
 
-def push(stacks: Stacks, sites: Sites, indices: Indices, sizes: Sequence[int]) -> None:
-    """Push indices [n], each below n_cells."""
-    digits = list(_digits(sites, indices))
-    for symbols, frequencies in reversed(digits):  # the coarsest must be the first to be popped
-        stacks.push(symbols, frequencies, sizes)
+def push(stacks: Stacks, sites: Sites, indices: Indices, sizes: Sequence[int], lots: int = 1) -> None:
+    """Push indices [lots · n], each below n_cells; every lot is pushed with the same sizes, the first one last."""
+    symbols, frequencies = zip(*_digits(sites, indices), strict=True)
+    stacks.push(_in_turn(symbols, lots), _in_turn(frequencies, lots), sizes)
+
+
+def _in_turn(digits: Sequence[Any], lots: int) -> Any:
+    """Return digits [lots · n, …], the coarsest first, as they are popped: [lots · digits, n, …]."""
+    by_lot = np.stack(digits).reshape(len(digits), lots, -1, *digits[0].shape[1:]).swapaxes(0, 1)
+    return by_lot.reshape(len(digits) * lots, *by_lot.shape[2:])
 
 
 def pop(stacks: Stacks, sites: Sites, sizes: Sequence[int]) -> Indices:
@@ -122,37 +134,46 @@ class _Walk:
     """The way down from all cells to one, digit by digit."""
 
     def __init__(self, sites: Sites, n: int) -> None:
-        self.sites = sites
+        self.sites, self.n = sites, n
         self.width = 1  # of a digit's cell
         while self.width * RADIX < sites.n_cells:
             self.width *= RADIX
-        self.low = np.zeros(n)
         self.overshoots = self.width * RADIX > sites.n_cells
-        self.mass_low, self.mass_high = np.zeros(n), np.zeros(n) + sites.whole
+        self.low, self.columns = np.zeros(n), np.arange(n)
+        self.masses = np.zeros((RADIX + 1, n))  # below the cells of the next digit, and below their end
+        self.masses[-1] = sites.whole
 
     def frequencies(self) -> Floats:
         """Return those of the digit that comes next, [n, RADIX], which sum to 2^24 and are never 0."""
-        inner = np.arange(1.0, RADIX)[:, None]
-        index = np.minimum(self.low + inner * self.width, self.sites.n_cells)
-        self.inner = np.empty_like(index)  # [RADIX − 1, n]
-        for i in range(0, len(self.low), SITES_AT_ONCE):
-            part = slice(i, i + SITES_AT_ONCE)
-            self.inner[:, part] = self.sites.below(index[:, part], part)
+        self._look_below()
+        first, last = self.masses[0], self.masses[-1]
+        bounds = np.zeros((RADIX + 1, self.n))
+        bounds[1:-1] = self.masses[1:-1] - first
+        bounds[1:-1] *= (1 << DIGIT_BITS) - RADIX
+        bounds[1:-1] /= np.maximum(last - first, 1.0)
+        np.floor(bounds, out=bounds)
+        bounds += _INNER_AND_ENDS
+        bounds *= 1 << (PRECISION - DIGIT_BITS)
+        found = np.empty((self.n, RADIX))
+        np.subtract(bounds[1:], bounds[:-1], out=found.T)
+        return found
+
+    def _look_below(self) -> None:
+        """Find the masses between the cells of the next digit."""
+        index = self.low + _INNER * self.width
         if self.overshoots:
-            self.inner = np.where(index < self.sites.n_cells, self.inner, self.sites.whole)
-        total = np.maximum(self.mass_high - self.mass_low, 1.0)
-        room = float((1 << DIGIT_BITS) - RADIX)
-        bounds = np.empty((RADIX + 1, len(self.low)))
-        bounds[0], bounds[-1] = 0.0, 1 << DIGIT_BITS
-        bounds[1:-1] = np.floor((self.inner - self.mass_low) * room / total) + inner
-        return np.ascontiguousarray(np.diff(bounds, axis=0).T) * (1 << (PRECISION - DIGIT_BITS))
+            np.minimum(index, self.sites.n_cells, out=index)
+        for i in range(0, self.n, SITES_AT_ONCE):
+            part = slice(i, i + SITES_AT_ONCE)
+            self.masses[1:-1, part] = self.sites.below(index[:, part], part)
+        if self.overshoots:
+            self.masses[1:-1] = np.where(index < self.sites.n_cells, self.masses[1:-1], self.sites.whole)
 
     def descend(self, symbols: Indices) -> None:
         """Go on with the cells of these digits."""
-        masses = np.concatenate([self.mass_low[None], self.inner, self.mass_high[None]])
-        self.mass_low = np.take_along_axis(masses, symbols[None], 0)[0]
-        self.mass_high = np.take_along_axis(masses, symbols[None] + 1, 0)[0]
-        self.low = self.low + symbols * self.width
+        at = symbols * self.n + self.columns
+        self.masses[0], self.masses[-1] = self.masses.take(at), self.masses.take(at + self.n)
+        self.low += symbols * self.width
         self.width //= RADIX
 
 
@@ -208,6 +229,13 @@ class Located:
         """Return the same of chosen sites."""
         weight = None if self.weight is None else self.weight[:, chosen]
         return Located(self.table, self.loc[:, chosen], self.inverse[:, chosen], weight, self.n_cells)
+
+    @classmethod
+    def side_by_side(cls, lots: Sequence[Located]) -> Located:
+        """Return the sites of several lots, alike but for their places, scales and weights."""
+        loc, inverse = (np.concatenate([getattr(lot, name) for lot in lots], 1) for name in ("loc", "inverse"))
+        weights = [lot.weight for lot in lots if lot.weight is not None]
+        return cls(lots[0].table, loc, inverse, np.concatenate(weights, 1) if weights else None, lots[0].n_cells)
 
 
 class Joined:

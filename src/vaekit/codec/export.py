@@ -23,7 +23,7 @@ from vaekit.codec.model import IntegerModel, Posterior
 from vaekit.codec.model_bytes import to_bytes
 from vaekit.codec.normals import Layers, Normals
 from vaekit.codec.priors import AutoregressivePrior, FixedPrior, MixturePrior, Prior, TopDownPrior
-from vaekit.codec.quantise import MIDDLE, NARROW, WIDE, Block, Output, Width, blocks, hidden_steps, integer_steps
+from vaekit.codec.quantise import WIDTHS, Block, Output, Width, blocks, hidden_steps, integer_steps
 from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, REACH, inverse_scales
 from vaekit.data.fields import Real
 from vaekit.data.schema import Schema
@@ -110,7 +110,7 @@ CALIBRATION_ROWS, MEASURED_ROWS = 1000, 300
 def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerModel:
     """Return the integer model of a fitted one, with what it costs in its facts.
 
-    Of three widths of numbers, the fastest is taken that loses under 1 % and with which archive and model together, of
+    Of some widths of numbers, the fastest is taken that loses under 1 % and with which archive and model together, of
     as many rows as the model was fitted on, are about as short as with any.
 
     Parameters
@@ -129,7 +129,7 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     rows = model.observation.observe(rows[:CALIBRATION_ROWS])
     grid, own = Grid.around(*_statistics(model, rows)), schema
     schema = with_steps(schema)
-    tried = [export(model, schema, rows, grid, width) for width in (NARROW, MIDDLE, WIDE)]
+    tried = [export(model, schema, rows, grid, width) for width in WIDTHS]
     costs = [measured(model, schema, _exact(found, own), rows[:MEASURED_ROWS], grid) for found in tried]
     in_all = [schema.n_rows * cost.bits / 8 + len(to_bytes(found)) for found, cost in zip(tried, costs, strict=True)]
     chosen = _fastest(in_all, [cost.bits <= (1 + MOST_LOSS) * cost.float_bits for cost in costs])
@@ -160,10 +160,11 @@ def _exact_fields(likelihood: Columns, schema: Schema) -> list[int]:
 
 
 def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:
-    """Return which of some widths to take, the fastest first, by bytes of archive and model; the last is exact."""
+    """Return which of `WIDTHS` to take, by bytes of archive and model; the last is exact."""
     able = [i for i in range(len(in_all)) if exact[i] or i == len(in_all) - 1]
     shortest = min(in_all[i] for i in able)
-    return next(i for i in able if in_all[i] <= (1 + SMALL_LOSS) * shortest)
+    short = [i for i in able if in_all[i] <= (1 + SMALL_LOSS) * shortest]
+    return min(short, key=lambda i: (WIDTHS[i].sum_bits, in_all[i]))
 
 
 def _refuse_other_models(model: LatentModel) -> None:

@@ -38,7 +38,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-MOST_CELLS = 1 << 12  # so that a cell is no finer than the steps of a bell's table
+MOST_CELLS = 1 << 10  # so that a cell of a bell as wide as its column is some steps of the table that it is read from
 MOST_COUNT = 1 << 20
 OUTLIERS = 0.001  # of values at either end, which do not widen the cells
 MOST_INVERSE = 1 << 24  # a scale of an eighth of a cell

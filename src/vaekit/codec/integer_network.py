@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 FLOAT32_BITS, FLOAT64_BITS = 24, 53
 MOST_SHIFT = 52
+ROWS_AT_ONCE = 128  # whose numbers stay in a cache from step to step
 
 
 class Operation:
@@ -93,8 +94,8 @@ class Product(Operation):
 
     @cached_property
     def _matrix(self) -> Array:
-        """Return the weights as the product reads them, [in, out]."""
-        flat = self.weight.reshape(len(self.weight), -1)
+        """Return the weights as the product reads them, [in, out]; the channels of a picture's point side by side."""
+        flat = np.moveaxis(self.weight, 1, -1).reshape(len(self.weight), -1)
         return np.ascontiguousarray(flat.T, dtype=np.float32 if self.in_float32 else np.float64)
 
     def _multiplied(self, h: Floats) -> Array:
@@ -102,10 +103,10 @@ class Product(Operation):
 
     def _convolved(self, h: Floats) -> Array:
         kernel, p = self.weight.shape[2], self.padding
-        padded = np.pad(h.astype(self._matrix.dtype), ((0, 0), (0, 0), (p, p), (p, p)))
-        windows = sliding_window_view(padded, (kernel, kernel), (2, 3))[:, :, :: self.stride, :: self.stride]
-        n, _, height, width = windows.shape[:4]
-        columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * height * width, -1)
+        padded = np.pad(h.transpose(0, 2, 3, 1).astype(self._matrix.dtype), ((0, 0), (p, p), (p, p), (0, 0)))
+        windows = sliding_window_view(padded, (kernel, kernel), (1, 2))[:, :: self.stride, :: self.stride]
+        n, height, width = windows.shape[:3]  # of [n, H', W', in, kernel, kernel]
+        columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(n * height * width, -1)
         return (columns @ self._matrix).reshape(n, height, width, -1).transpose(0, 3, 1, 2)
 
 
@@ -229,6 +230,8 @@ class Interleave(Operation):
 
 def run(steps: Sequence[Operation], h: Floats) -> Floats:
     """Return what the steps make of whole numbers h [n, ...], one after the other."""
+    if len(h) > ROWS_AT_ONCE:
+        return np.concatenate([run(steps, h[i : i + ROWS_AT_ONCE]) for i in range(0, len(h), ROWS_AT_ONCE)])
     for step in steps:
         h = step(h)
     return h

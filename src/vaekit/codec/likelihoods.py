@@ -71,7 +71,8 @@ class Bernoulli(IntegerLikelihood):
 
     def push(self, stacks: Stacks, parameters: Floats, codes: Indices, sizes: Sequence[int]) -> None:
         """Push rows of codes; sizes are numbers of rows."""
-        stacks.push(codes.ravel() // self.top, self._frequencies(parameters), _values(sizes, codes.shape[1]))
+        frequencies = self._frequencies(parameters)
+        stacks.push(codes.reshape(1, -1) // self.top, frequencies[None], _values(sizes, codes.shape[1]))
 
     def pop(self, stacks: Stacks, parameters: Floats, sizes: Sequence[int]) -> Indices:
         """Return the rows of codes that were pushed with the same parameters."""

@@ -58,9 +58,11 @@ class Prior:
         """The number of units of z."""
         raise NotImplementedError
 
-    def _push(self, stacks: Stacks, sites: Located, cells: Indices, sizes: Sequence[int], units: Any) -> None:
-        """Push cells [sites], each of a unit."""
-        push(stacks, self._coded(sites, units), self._index(cells, units), sizes)
+    def _push(
+        self, stacks: Stacks, sites: Located, cells: Indices, sizes: Sequence[int], units: Any, lots: int = 1
+    ) -> None:
+        """Push cells [sites], each of a unit, in lots of the same sizes."""
+        push(stacks, self._coded(sites, units), self._index(cells, units), sizes, lots)
 
     def _pop(self, stacks: Stacks, sites: Located, sizes: Sequence[int], units: Any) -> Indices:
         """Return the cells [sites] that were pushed."""
@@ -146,8 +148,8 @@ class MixturePrior(Prior):
 
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes, the last unit first."""
-        for j, (sites, cells) in reversed(list(enumerate(self._units(z)))):
-            self._push(stacks, sites, cells, sizes, j)
+        sites = Located.side_by_side([sites for sites, _ in self._units(z)])
+        self._push(stacks, sites, z.T.ravel(), sizes, np.repeat(np.arange(self.n_units), len(z)), self.n_units)
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
         """Return the cells [n, d] that were pushed; sizes are numbers of rows."""
@@ -235,9 +237,7 @@ class AutoregressivePrior(Prior):
 
     def push(self, stacks: Stacks, z: Indices, sizes: Sequence[int]) -> None:
         """Push the cells [n, d] of codes, the last unit first."""
-        parameters = self._parameters(z)
-        for j in reversed(range(z.shape[1])):
-            self._push(stacks, self._sites(parameters[..., j]), z[:, j], sizes, j)
+        self._push(stacks, self._all_sites(z), z.T.ravel(), sizes, self._units(z), z.shape[1])
 
     def pop(self, stacks: Stacks, sizes: Sequence[int]) -> Indices:
         """Return the cells [n, d] that were pushed; sizes are numbers of rows."""
@@ -251,9 +251,7 @@ class AutoregressivePrior(Prior):
 
     def n_bits(self, z: Indices) -> Floats:
         """Return what coding each row takes, in bits: [n]."""
-        parameters = self._parameters(z)
-        units = (self._n_bits(self._sites(parameters[..., j]), z[:, j], j) for j in range(z.shape[1]))
-        return sum(units, np.zeros(len(z)))
+        return self._n_bits(self._all_sites(z), z.T.ravel(), self._units(z)).reshape(z.shape[::-1]).sum(0)
 
     def told(self, z: Indices) -> list[Floats]:
         """Return what networks of the prior say of cells [n, d]."""
@@ -273,9 +271,18 @@ class AutoregressivePrior(Prior):
         h = self.out(self.gate(self.hidden(centred(z, self.n_cells))))
         return h.reshape(len(z), 3, self.n_components, -1)
 
+    def _all_sites(self, z: Indices) -> Located:
+        """Return the mixtures [d · n] of all units, the first one's for all rows first."""
+        by_unit = self._parameters(z).transpose(3, 0, 1, 2)  # [d, n, 3, M]
+        return self._sites(by_unit.reshape(-1, *by_unit.shape[2:]))
+
+    @staticmethod
+    def _units(z: Indices) -> Indices:
+        return np.repeat(np.arange(z.shape[1]), len(z))
+
     def _sites(self, parameters: Floats) -> Located:
-        """Return the mixtures [n] of one unit's parameters [n, 3, M]."""
-        logits, loc, log_scale = parameters.transpose(1, 2, 0)  # each [M, n]
+        """Return the mixtures [n] of parameters [n, 3, M]."""
+        logits, loc, log_scale = np.ascontiguousarray(parameters.transpose(1, 2, 0))  # each [M, n]
         return self.normals.sites(loc, log_scale, shares(logits), self.n_cells)
 
     @cached_property

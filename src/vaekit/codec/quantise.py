@@ -43,9 +43,11 @@ class Width:
     sum_bits: int
 
 
-NARROW = Width(weight=127, activation=1023, sum_bits=22)  # in float32
+SHORT = Width(weight=127, activation=511, sum_bits=22)  # in float32; shorter activations leave its sums to the weights
+NARROW = Width(weight=127, activation=1023, sum_bits=22)
 MIDDLE = Width(weight=127, activation=4095, sum_bits=30)  # in float64: as short, but slower
 WIDE = Width(weight=2047, activation=4095, sum_bits=34)
+WIDTHS = (SHORT, NARROW, MIDDLE, WIDE)
 
 
 @dataclass
@@ -234,26 +236,39 @@ def hidden_steps(
     return found, step
 
 
-def _activation_steps(parts: Sequence[Block], h: Tensor, width: Width) -> list[float]:
+def _activation_steps(parts: Sequence[Block], h: Tensor, width: Width) -> list[float | Floats]:
     """Return the step of each block's outputs; a residual block has that of the block before."""
-    largest = []
+    largest: list[Any] = []
     for part in parts:
         h = part(h)
-        largest.append(float(h.abs().max()))
+        largest.append(_largest(part, h))
     for i in range(len(largest) - 1, 0, -1):
         if parts[i].residual:
-            largest[i - 1] = max(largest[i - 1 : i + 1])
+            largest[i - 1] = np.maximum(largest[i - 1], largest[i])
     for i in range(1, len(largest)):
         if parts[i].residual:
             largest[i] = largest[i - 1]
-    return [max(x, 1e-6) / width.activation for x in largest]
+    return [np.maximum(x, 1e-6) / width.activation for x in largest]
 
 
-def _hidden(part: Block, of_input: float | Floats, of_output: float, reach: int, width: Width) -> list[Operation]:
+def _largest(part: Block, made: Tensor) -> Any:
+    """Return the largest magnitude of each output of gates, of all outputs of another block.
+
+    With steps of their own the outputs are told alike finely, and a product's sums stay far below the largest that
+    they could be: its weights may be finer.
+    """
+    if part.activation == "gated" and made.dim() == 2:
+        return made.abs().amax(0).double().numpy()
+    return float(made.abs().max())
+
+
+def _hidden(
+    part: Block, of_input: float | Floats, of_output: float | Floats, reach: int, width: Width
+) -> list[Operation]:
     n_out = len(part.weight)
     if part.activation == "gated":
-        fine = of_output / 2**VALUE_BITS
-        steps = np.repeat([fine, 1 / STEPS], n_out // 2)
+        fine = np.broadcast_to(of_output / 2**VALUE_BITS, n_out // 2)
+        steps = np.concatenate([fine, np.full(n_out // 2, 1 / STEPS)])
         made: list[Operation] = [
             product(part, of_input, Output(steps, np.zeros(n_out), 1 << 20), reach, width),
             Gate(VALUE_BITS, width.activation),
