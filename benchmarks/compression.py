@@ -69,7 +69,9 @@ TEN = {"time": "10m"}
 MIXTURE = {"likelihood": "discretized-logistic-mixture-ends", "latent_dim": 64, "network": "mlp", "levels": 1}
 CONTEXT = {"likelihood": "discretized-logistic-context", "levels": 1}
 ROWS = {
-    "binarised MNIST, 10 min": Row(static_mnist, TEN | {"levels": 1, "hidden": (384, 384)}, "BB-ANS 0.19, best 0.17", 0.165),
+    "binarised MNIST, 10 min": Row(
+        static_mnist, TEN | {"levels": 1, "hidden": (384, 384)}, "BB-ANS 0.19, best 0.17", 0.165
+    ),
     "8-bit MNIST, 35 min": Row(lambda: pictures(MNIST), MIXTURE | {"time": "35m"}, "Bit-Swap 1.29, best 1.20", 1.25),
     "8-bit Fashion-MNIST, 20 min": Row(lambda: pictures(FASHION), MIXTURE | {"time": "20m"}, "Bit-Swap 3.35", 3.35),
     "Frey faces, 3 min": Row(frey, {"time": "3m", "levels": 1}, ""),
