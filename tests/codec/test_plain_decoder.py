@@ -82,7 +82,8 @@ def test_rounded_columns_are_decoded_too(error, models, plain):
     model = vaekit.VAE(latent_dim=1, epochs=1, hidden=(4,)).fit(table).fitted_.integer_model
     integer = model_bytes.from_bytes(model)
     bounds = {"x3": error}
-    blocks, told = archive._coded_table(rows, bounds, {"kind": "table"}, model, archive.mapper(1), None)
+    made, told = archive._coded_table(rows, bounds, {"kind": "table"}, model, archive.mapper(1), None)
+    _, block = made
     parts = frames.split(
         Schema.from_json(integer.schema),
         [c.field for c in integer.likelihood.columns],
@@ -96,4 +97,4 @@ def test_rounded_columns_are_decoded_too(error, models, plain):
         column["span"] = told["spans"].get(names[column["field"]], 1)
     plainly["likelihood"]["columns"] = coded
     assert told["spans"]["x3"] > 1
-    assert plain.decode(plainly, blocks[1].payload, FEW) == parts.rows.tolist()
+    assert plain.decode(plainly, block.payload, FEW) == parts.rows.tolist()

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from vaekit.data.readers import read
-from vaekit.data.writers import WRITERS, picture_grid, write
+from vaekit.data.writers import WRITERS, picture_grid, write, write_rows
 from vaekit.errors import OutputError, ParameterError
 
 TABLES = [".csv", ".tsv", ".parquet", ".arrow"]
@@ -25,6 +25,13 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("round-trips")
+
+
+@given(arrays(st.sampled_from(["u1", "<f4", ">i2", "?"]), array_shapes(min_dims=1, max_dims=3)))
+def test_rows_in_pieces_make_the_file_that_numpy_makes(folder, x):
+    write_rows(folder / "pieces.npy", x.dtype, x.shape, (x[i : i + 1].tobytes() for i in range(len(x))))
+    np.save(folder / "whole.npy", x)
+    assert (folder / "pieces.npy").read_bytes() == (folder / "whole.npy").read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

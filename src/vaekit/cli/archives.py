@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import lzma
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -79,8 +84,8 @@ def target(asked: str | None, usual: str | None, *, force: bool) -> str | None:
     return path
 
 
-def read_bytes(path: str) -> bytes:
-    """Return an archive's bytes.
+def opened(path: str | os.PathLike[str]) -> bytes | mmap:
+    """Return an archive's bytes, those of a file as they are asked for.
 
     Raises
     ------
@@ -90,22 +95,27 @@ def read_bytes(path: str) -> bytes:
     if path == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return mmap(file.fileno(), 0, access=ACCESS_READ) if os.fstat(file.fileno()).st_size else file.read()
     except FileNotFoundError:
         raise SourceError(f"There is no file {path}. Check the path of the archive.") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}. Give the path of a .vaez file.") from None
 
 
-def write_bytes(data: bytes, path: str | None) -> None:
-    """Write bytes to a file, all of them or nothing, or to standard output."""
-    from vaekit.data.files import atomic_write, output_errors
+@contextmanager
+def delivered(path: str | None) -> Iterator[Path]:
+    """Lend a file that is at a path once the block has succeeded, or goes to standard output."""
+    from vaekit.data.files import atomic_path, output_errors
 
     if path is not None:
-        atomic_write(path, data)
+        with atomic_path(path) as temporary:
+            yield temporary
         return
-    with output_errors("standard output"):
-        sys.stdout.buffer.write(data)
+    with TemporaryDirectory() as folder, output_errors("standard output"):
+        yield Path(folder, "archive")
+        with open(Path(folder, "archive"), "rb") as archive:
+            shutil.copyfileobj(archive, sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,31 +55,34 @@ def compress(
     """
     dial = _dial(quality, max_error, target_bits, lossy=lossy)
     target = archives.target(output, archives.archive_name(data), force=force)
-    from vaekit.codec.archive import compress
+    from vaekit.codec.archive import write
     from vaekit.data.readers import picture_names
     from vaekit.storage.header import read_integer_model
 
     integer = read_integer_model(model)
     found = shared.read_rows(data, rows)
-    with shared.telling("compressing", quiet=quiet) as tell:
-        archive = compress(
-            found,
-            integer,
-            embed_model=embed_model,
-            names=picture_names(data, rows),
-            dial=dial,
-            processes=archives.processes(threads, len(found)),
-            tell=tell,
-        )
-    archives.write_bytes(archive, target)
+    workers = archives.processes(threads, len(found))
+    with archives.delivered(target) as path:
+        with open(path, "w+b") as stream, shared.telling("compressing", quiet=quiet) as tell:
+            write(
+                stream,
+                found,
+                integer,
+                embed_model=embed_model,
+                names=picture_names(data, rows),
+                dial=dial,
+                processes=workers,
+                tell=tell,
+            )
+        archive = archives.opened(path)
     _report(found, archive, target, quiet=quiet)
     if dial is not None and not quiet:
-        _say_loss(found, archive, integer, archives.processes(threads, len(found)))
+        _say_loss(found, archive, integer, workers)
     if compare:
         _compare(found, quiet=quiet)
 
 
-def _report(data: Any, archive: bytes, target: str | None, *, quiet: bool) -> None:
+def _report(data: Any, archive: bytes | mmap, target: str | None, *, quiet: bool) -> None:
     from vaekit.codec.archive import listing
     from vaekit.codec.container import Reader
 
@@ -103,7 +107,7 @@ def _dial(quality: float | None, max_error: str | None, target_bits: float | Non
     return Dial(50.0 if nothing else quality, max_error, target_bits) if lossy else None
 
 
-def _say_loss(data: Any, archive: bytes, integer: bytes | None, processes: int) -> None:
+def _say_loss(data: Any, archive: bytes | mmap, integer: bytes | None, processes: int) -> None:
     """Tell how far the data that come back are from those that went in."""
     from vaekit.codec.archive import decompress
     from vaekit.codec.loss import lost

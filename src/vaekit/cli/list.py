@@ -15,7 +15,7 @@ def list(archive: ArchivePath, *, json: Json = False) -> None:  # noqa: A001 - t
     from vaekit.codec.archive import listing
     from vaekit.codec.container import Reader
 
-    held = listing(Reader(archives.read_bytes(archive)))
+    held = listing(Reader(archives.opened(archive)))
     if json:
         shared.print_json(asdict(held))
         return

@@ -15,7 +15,7 @@ def test(archive: ArchivePath, *, model: Needed = None, quiet: Quiet = False) ->
     from vaekit.codec.container import Reader
     from vaekit.storage.header import read_integer_model
 
-    data = archives.read_bytes(archive)
+    data = archives.opened(archive)
     reader = Reader(data, strict=False)
     integer = None if model is None else read_integer_model(model)
     whole = survivors(reader, integer)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
+from mmap import mmap
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import zstandard
@@ -23,6 +26,7 @@ from vaekit.codec.container import LATENT, METHODS, VAE, Block, Reader, Writer
 from vaekit.codec.dial import Dial
 from vaekit.codec.multiples import as_multiples, of_multiples
 from vaekit.codec.refusal import refused_as
+from vaekit.codec.spool import Spool
 from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError
@@ -32,7 +36,7 @@ Tell = Callable[[float], None]
 
 ROWS_IN_BLOCK = 1000
 BLOCKS_AT_ONCE = 4  # together they are as fast as more, in half the memory
-CODED = (VAE, LATENT)
+CODED = {VAE, LATENT}
 PLANNING = 0.3  # of the time that a lossy archive of an array takes, about
 
 
@@ -76,10 +80,31 @@ def compress(
     processes: int = 1,
     tell: Tell | None = None,
 ) -> bytes:
-    """Return data as an archive, every block of which was decoded and compared.
+    """Return data as an archive, every block of which was decoded and compared; the parameters are those of `write`."""
+    stream = io.BytesIO()
+    write(stream, data, model, embed_model=embed_model, names=names, dial=dial, processes=processes, tell=tell)
+    return stream.getvalue()
+
+
+def write(
+    stream: BinaryIO,
+    data: Any,
+    model: bytes | None,
+    *,
+    embed_model: bool = False,
+    names: list[str] | None = None,
+    dial: Dial | None = None,
+    processes: int = 1,
+    tell: Tell | None = None,
+) -> None:
+    """Write data as an archive, every block of which was decoded and compared.
+
+    Rows of an array on a disk are read as they are coded, so that neither they nor the archive need be in memory.
 
     Parameters
     ----------
+    stream : binary file
+        A new one, that can be cut off and written anew.
     data : ndarray or frame of n rows
         Of any dtype.
     model : bytes or None
@@ -96,16 +121,20 @@ def compress(
         Is told the share that is done.
     """
     held = model_bytes.packed(model) if model is not None and embed_model else b""
-    write = partial(_written, data, model, held, names, processes=processes, tell=tell)
+    once = partial(_write, stream, data, model, held, names, processes=processes, tell=tell)
+    once(dial)
     if dial is None or dial.target_bits is None or not len(data):
-        return write(dial)
+        return
     most = len(held) + dial.target_bits * len(data) / 8
-    while len(archive := write(dial)) > most:  # the rows that were looked at told less
-        dial = replace(dial, target_bits=0.99 * dial.target_bits * (most - len(held)) / (len(archive) - len(held)))
-    return archive
+    while (n_bytes := stream.tell()) > most:  # the rows that were looked at told less
+        dial = replace(dial, target_bits=0.99 * dial.target_bits * (most - len(held)) / (n_bytes - len(held)))
+        stream.seek(0)
+        stream.truncate()
+        once(dial)
 
 
-def _written(
+def _write(
+    stream: BinaryIO,
     data: Any,
     model: bytes | None,
     held: bytes,
@@ -114,25 +143,24 @@ def _written(
     *,
     processes: int,
     tell: Tell | None,
-) -> bytes:
-    """Return data as an archive that may hold a packed model."""
-    if is_frame(data):
-        blocks, header = _table_blocks(data, model, len(held), dial, mapper(processes), tell)
-    else:
-        rows = as_rows(data)
-        plan = lossy.Plan(rows, {})
-        if dial is not None and len(rows):
-            plan, tell = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
-        blocks, header = _array_blocks(plan, model, len(held), mapper(processes), tell)
-    header |= {"lossy": None if dial is None else dial.said}
-    uses_model = any(block.method in CODED for block in blocks) or bool(header.get("coded"))
-    header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
-    stream = io.BytesIO()
-    writer = Writer(stream, header, held if uses_model else b"")
-    for block in blocks:
-        writer.add(block)
-    writer.close(names)
-    return stream.getvalue()
+) -> None:
+    """Write data as an archive that may hold a packed model."""
+    with Spool() as blocks:
+        if is_frame(data):
+            header = _add_table(blocks, data, model, len(held), dial, mapper(processes), tell)
+        else:
+            rows = as_rows(data)
+            plan = lossy.Plan(rows, {})
+            if dial is not None and len(rows):
+                plan, tell = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
+            header = _add_array(blocks, plan, model, len(held), mapper(processes), tell)
+        header |= {"lossy": None if dial is None else dial.said}
+        uses_model = not blocks.methods.isdisjoint(CODED) or bool(header.get("coded"))
+        header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
+        writer = Writer(stream, header, held if uses_model else b"")
+        for block in blocks:
+            writer.add(block)
+        writer.close(names)
 
 
 def _part(tell: Tell | None, begin: float, end: float) -> Tell | None:
@@ -156,12 +184,12 @@ def as_rows(data: Any) -> Array:
     return np.ascontiguousarray(rows)
 
 
-def decompress(data: bytes, model: bytes | None = None, *, processes: int = 1, tell: Tell | None = None) -> Any:
+def decompress(data: bytes | mmap, model: bytes | None = None, *, processes: int = 1, tell: Tell | None = None) -> Any:
     """Return the rows of an archive, an array or a frame.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memory-mapped file
     model : bytes, optional
         The integer model, where the archive does not hold it.
     processes : int
@@ -191,9 +219,21 @@ def joined(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
     """
     if reader.header.get("kind") == "table":
         return _frame(reader, numbers, pieces, needed_model(reader, model))
+    dtype, shape = array_layout(reader, numbers)
+    return np.frombuffer(bytearray(b"".join(pieces)), dtype).reshape(shape)
+
+
+@refused_as("The archive's header")
+def array_layout(reader: Reader, numbers: Sequence[int]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return dtype and shape of the array in some blocks.
+
+    Raises
+    ------
+    CodecError
+        When there is none.
+    """
     dtype, shape = coding.layout(reader.header)
-    n_rows = sum(reader.blocks[k][1] for k in numbers)
-    return np.frombuffer(bytearray(b"".join(pieces)), dtype).reshape(n_rows, *shape)
+    return dtype, (sum(reader.blocks[k][1] for k in numbers), *shape)
 
 
 def decoded(
@@ -230,7 +270,18 @@ def mapper(processes: int) -> Iterator[Each]:
         return
     environment = get_context("spawn")  # a fork would share the threads of what was computed before
     with ProcessPoolExecutor(processes, environment, initializer=threadpool_limits, initargs=(1,)) as pool:
-        yield pool.map
+        yield partial(_each, pool, 2 * processes)
+
+
+def _each(pool: Executor, most: int, function: Callable[[Any], Any], things: Iterable[Any]) -> Iterator[Any]:
+    """Yield a function's answers in order, at most some of them asked for before they are taken."""
+    asked: deque[Future[Any]] = deque()
+    for thing in things:
+        asked.append(pool.submit(function, thing))
+        if len(asked) == most:
+            yield asked.popleft().result()
+    for future in asked:
+        yield future.result()
 
 
 def survivors(reader: Reader, model: bytes | None) -> list[int]:
@@ -274,29 +325,43 @@ def listing(reader: Reader) -> Listing:
 # -- blocks out --------------------------------------------------------------------------------------------------------
 
 
-def _array_blocks(
-    plan: lossy.Plan, model: bytes | None, model_size: int, workers: AbstractContextManager[Each], tell: Tell | None
-) -> tuple[list[Block], dict[str, Any]]:
-    """Return the blocks of an array and what the header tells of it; a model of some size is to go with them."""
+def _add_array(
+    blocks: Spool,
+    plan: lossy.Plan,
+    model: bytes | None,
+    model_size: int,
+    workers: AbstractContextManager[Each],
+    tell: Tell | None,
+) -> dict[str, Any]:
+    """Add the blocks of an array; return what the header tells of it. A model of some size is to go with them."""
     rows = plan.rows
     header = {"kind": "array", "dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])} | plan.told
-    blocks = [] if model is None else list(_blocks(rows, header, model, workers, tell, plan.worth))
-    n_bytes = model_size + sum(len(block.payload) for block in blocks)
-    if len(rows) and (not blocks or _may_be_smaller(rows, n_bytes)):
-        whole = coding.zstd_block(rows.tobytes(), len(rows))
-        blocks = [whole] if not blocks or len(whole.payload) < n_bytes else blocks
-    return blocks, header
+    if model is not None:
+        blocks.add(_blocks(rows, header, model, workers, tell, plan.worth))
+    n_bytes = model_size + blocks.n_bytes
+    if len(rows) and (not len(blocks) or _may_be_smaller(rows, n_bytes)):
+        whole = coding.zstd_block(_pieces_of(rows), rows.nbytes, len(rows))
+        if not len(blocks) or len(whole.payload) < n_bytes:
+            blocks.clear()
+            blocks.add([whole])
+    return header
 
 
-def _table_blocks(
+def _pieces_of(rows: Array) -> Iterator[bytes]:
+    """Yield the bytes of some rows after the other."""
+    return (rows[i : i + ROWS_IN_BLOCK].tobytes() for i in range(0, len(rows), ROWS_IN_BLOCK))
+
+
+def _add_table(
+    blocks: Spool,
     frame: Any,
     model: bytes | None,
     model_size: int,
     dial: Dial | None,
     workers: AbstractContextManager[Each],
     tell: Tell | None,
-) -> tuple[list[Block], dict[str, Any]]:
-    """Return the blocks of a frame and what the header tells of it; a model of some size is to go with them."""
+) -> dict[str, Any]:
+    """Add the blocks of a frame; return what the header tells of it. A model of some size is to go with them."""
     import narwhals as nw
 
     native = nw.from_native(frame, eager_only=True)
@@ -306,12 +371,15 @@ def _table_blocks(
     rounded, multiples = as_multiples(table, bounds)
     plain = _arrow(rounded)
     header = {"kind": "table", "library": native.implementation.value, "raw_bytes": n_bytes}
-    whole = coding.zstd_block(plain, len(table))
+    whole = coding.zstd_block([plain], len(plain), len(table))
     if model is not None and len(table):
-        blocks, parts = _coded_table(table, bounds, header, model, workers, tell)
-        if blocks and model_size + sum(len(block.payload) for block in blocks) < len(whole.payload):
-            return blocks, header | parts
-    return [whole], header | {"kept_bytes": len(plain), "coded": [], "nan": [], "multiples": multiples}
+        coded, parts = _coded_table(table, bounds, header, model, workers, tell)
+        blocks.add(coded)
+        if len(blocks) and model_size + blocks.n_bytes < len(whole.payload):
+            return header | parts
+        blocks.clear()
+    blocks.add([whole])
+    return header | {"kept_bytes": len(plain), "coded": [], "nan": [], "multiples": multiples}
 
 
 def _coded_table(
@@ -321,7 +389,7 @@ def _coded_table(
     model: bytes,
     workers: AbstractContextManager[Each],
     tell: Tell | None,
-) -> tuple[list[Block], dict[str, Any]]:
+) -> tuple[Iterable[Block], dict[str, Any]]:
     """Return a block of the columns that the model does not code, those of the others, and what the header tells."""
     integer = model_bytes.from_bytes(model)
     if not isinstance(integer.likelihood, Columns):
@@ -342,7 +410,7 @@ def _coded_table(
         "multiples": multiples,
     }
     blocks = _blocks(parts.rows, header | found, model, workers, tell) if parts.coded else []
-    return [coding.zstd_block(kept, 0), *blocks], found
+    return chain([coding.zstd_block([kept], len(kept), 0)], blocks), found
 
 
 def _arrow(table: Any) -> bytes:
@@ -370,7 +438,8 @@ def _blocks(
 
 def _may_be_smaller(rows: Array, n_bytes: int) -> bool:
     """Whether zstd of all rows together could need fewer bytes than blocks do: whether half as hard it comes near."""
-    return len(zstandard.compress(rows.tobytes(), coding.QUICK_LEVEL)) < 1.5 * n_bytes
+    packer = zstandard.ZstdCompressor(coding.QUICK_LEVEL).compressobj()
+    return sum(len(packer.compress(piece)) for piece in _pieces_of(rows)) + len(packer.flush()) < 1.5 * n_bytes
 
 
 # -- blocks in ---------------------------------------------------------------------------------------------------------

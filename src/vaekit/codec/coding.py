@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vaekit.codec import bits_back, latent, lossy, model_bytes
 from vaekit.codec.bits_back import Payload
 from vaekit.codec.columns import Columns
-from vaekit.codec.container import LATENT, RAW, VAE, ZSTD, Block, digest
+from vaekit.codec.container import LATENT, RAW, VAE, ZSTD, Block, Digest, digest
 from vaekit.codec.model import IntegerModel
 from vaekit.codec.refusal import refused_as
 from vaekit.codec.whole import array_to_codes, codes_to_array
@@ -98,16 +98,30 @@ def smallest(rows: Array, payload: Payload | None) -> Block:
     return _checked(Block(method, len(rows), digest(raw), found[method]), raw)
 
 
-def zstd_block(raw: bytes, n_items: int) -> Block:
-    """Return bytes as a block by zstd, of some rows."""
-    return _checked(Block(ZSTD, n_items, digest(raw), zstandard.compress(raw, ZSTD_LEVEL)), raw)
+def zstd_block(pieces: Iterable[bytes], n_bytes: int, n_items: int) -> Block:
+    """Return bytes, which come in pieces, as a block by zstd, of some rows."""
+    packer, hashed = zstandard.ZstdCompressor(ZSTD_LEVEL).compressobj(size=n_bytes), Digest()
+    payload = bytearray()
+    for piece in pieces:
+        hashed.update(piece)
+        payload += packer.compress(piece)
+    payload += packer.flush()
+    again = Digest()
+    for piece in zstandard.ZstdDecompressor().read_to_iter(bytes(payload)):
+        again.update(piece)
+    assert again.digest() == hashed.digest()
+    return _short_enough(Block(ZSTD, n_items, hashed.digest(), bytes(payload)))
 
 
 def _checked(block: Block, raw: bytes) -> Block:
     """Return a block, after decoding what zstd made of it; what the model made was compared before."""
+    assert block.method != ZSTD or _plain(block, len(raw)) == raw
+    return _short_enough(block)
+
+
+def _short_enough(block: Block) -> Block:
     if len(block.payload) > MOST_PAYLOAD:
         raise DataError(f"A block would have {len(block.payload):,} bytes, more than fit. Give some rows at a time.")
-    assert block.method != ZSTD or _plain(block, len(raw)) == raw
     return block
 
 

@@ -37,8 +37,10 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
+from mmap import mmap
 from typing import Any, BinaryIO
 
 import zstandard
@@ -79,9 +81,12 @@ class Block:
     payload: bytes
 
 
+Digest = partial(blake2b, digest_size=8)
+
+
 def digest(rows: bytes) -> bytes:
     """Return the digest of decoded rows."""
-    return blake2b(rows, digest_size=8).digest()
+    return Digest(rows).digest()
 
 
 class Writer:
@@ -126,7 +131,7 @@ class Reader:
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memory-mapped file
     strict : bool
         Whether a missing or damaged index is refused; else blocks are looked for.
 
@@ -136,7 +141,7 @@ class Reader:
         When the bytes are no archive, of a newer format, or damaged.
     """
 
-    def __init__(self, data: bytes, *, strict: bool = True) -> None:
+    def __init__(self, data: bytes | mmap, *, strict: bool = True) -> None:
         self.data = data
         self.header, self.model, self.start = self._read_head()
         try:

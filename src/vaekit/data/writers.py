@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -228,6 +228,28 @@ def write_pictures(pictures: NDArray[Any], folder: PathLike, names: Sequence[str
             Path(folder, path.parent).mkdir(parents=True, exist_ok=True)
             with _atomic_file(Path(folder, path)) as file:
                 _save_picture(picture, file)
+
+
+def write_rows(path: PathLike, dtype: np.dtype[Any], shape: tuple[int, ...], pieces: Iterable[bytes]) -> None:
+    """Write an array, the bytes of whose rows come in pieces, as `.npy`: all of it or nothing, a piece in memory.
+
+    Parameters
+    ----------
+    path : str or path
+    dtype : dtype
+    shape : tuple of int
+    pieces : iterable of bytes
+        In C order.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    told = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with _atomic_file(path) as file:
+        np.lib.format.write_array_header_1_0(file, told)
+        file.writelines(pieces)
 
 
 @contextmanager
