@@ -200,3 +200,13 @@ def test_an_archive_is_written_without_going_back():
     writer.add(container.Block(container.RAW, 2, container.digest(b"abcd"), b"abcd"))
     writer.close()
     assert archive.decompress(pipe.data).tolist() == [[97, 98], [99, 100]]
+
+
+def test_rows_of_a_few_blocks_at_a_time_make_the_same_archive(case, monkeypatch):
+    vae, rows = case
+    monkeypatch.setattr(archive, "ROWS_IN_BLOCK", 20)
+    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
+    blob = vae.compress(rows[:90])
+    monkeypatch.setattr(bits_back, "NUMBERS_AT_ONCE", 1)
+    assert vae.compress(rows[:90]) == blob
+    assert same(vae.decompress(blob), rows[:90])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from vaekit.errors import CodecError
 Array = NDArray[Any]
 
 MOST_ROWS = 256  # in a batch
+NUMBERS_AT_ONCE = 1 << 20  # parameters of values
 MOST_ROWS_IN_BLOCK = 4096  # of those that are read
 SAMPLED_ROWS = 32  # of each block, for how fast its batches may grow
 SAFE_GROWTH = 0.9  # of the rows that a stack can pay for
@@ -133,13 +134,30 @@ def _rounds(batches: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 def _push_rows(model: IntegerModel, stacks: Stacks, rows: Array, sizes: Sequence[int], *, first: bool) -> None:
     z = model.posterior.middle(rows) if first else model.posterior.pop(stacks, rows, sizes)
-    model.likelihood.push(stacks, model.parameters(z), rows.reshape(len(rows), -1).astype(np.int64), sizes)
+    codes = rows.reshape(len(rows), -1).astype(np.int64)
+    for some, part, n in _portions(model, stacks, sizes):
+        model.likelihood.push(some, model.parameters(z[part]), codes[part], n)
     model.prior.push(stacks, z, sizes)
 
 
 def _pop_rows(model: IntegerModel, stacks: Stacks, sizes: Sequence[int], *, first: bool) -> Array:
     z = model.prior.pop(stacks, sizes)
-    rows = model.likelihood.pop(stacks, model.parameters(z), sizes)
+    portions = _portions(model, stacks, sizes)
+    rows = np.concatenate([model.likelihood.pop(some, model.parameters(z[part]), n) for some, part, n in portions])
     if not first:
         model.posterior.push(stacks, rows, z, sizes)
     return rows
+
+
+def _portions(
+    model: IntegerModel, stacks: Stacks, sizes: Sequence[int]
+) -> Iterator[tuple[Stacks, slice, Sequence[int]]]:
+    """Yield some stacks after the other, with their rows and sizes: few enough for their parameters to stay near."""
+    of_row = model.likelihood.n_parameters * model.n_values
+    at_once = max(1, NUMBERS_AT_ONCE // (of_row * max(sizes)))
+    ends = [0, *accumulate(sizes)]
+    for i in range(0, len(sizes), at_once):
+        n = sizes[i : i + at_once]
+        if not any(n):
+            continue
+        yield stacks.some(slice(i, i + at_once)), slice(ends[i], ends[i + len(n)]), n

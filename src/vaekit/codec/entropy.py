@@ -66,6 +66,12 @@ class Stacks:
                 found[part] = coder.decode(_MODEL, frequencies[part] - 1)
         return found
 
+    def some(self, chosen: slice) -> Stacks:
+        """Return some of the stacks themselves: what is done to them is done to these."""
+        found = Stacks([])
+        found.coders = self.coders[chosen]
+        return found
+
     def n_bits(self) -> list[int]:
         """Return how many bits each stack holds."""
         return [32 * coder.num_words() for coder in self.coders]
@@ -93,6 +99,15 @@ class Sites(Protocol):
     @property
     def whole(self) -> Any:
         """The mass of all cells, [n] or one for all: at most 2^36."""
+
+
+def masses_below(sites: Sites, index: Floats) -> Floats:
+    """Return the masses below indices [..., n] of all sites, some of them at a time: their arrays fit a cache."""
+    found = np.empty_like(index)
+    for i in range(0, index.shape[-1], SITES_AT_ONCE):
+        part = slice(i, i + SITES_AT_ONCE)
+        found[..., part] = sites.below(index[..., part], part)
+    return found
 
 
 def push(stacks: Stacks, sites: Sites, indices: Indices, sizes: Sequence[int], lots: int = 1) -> None:
@@ -163,9 +178,7 @@ class _Walk:
         index = self.low + _INNER * self.width
         if self.overshoots:
             np.minimum(index, self.sites.n_cells, out=index)
-        for i in range(0, self.n, SITES_AT_ONCE):
-            part = slice(i, i + SITES_AT_ONCE)
-            self.masses[1:-1, part] = self.sites.below(index[:, part], part)
+        self.masses[1:-1] = masses_below(self.sites, index)
         if self.overshoots:
             self.masses[1:-1] = np.where(index < self.sites.n_cells, self.masses[1:-1], self.sites.whole)
 
@@ -315,11 +328,11 @@ class Weighted:
     def __init__(self, weight: Floats) -> None:
         self.weight, self.n_cells = weight, len(weight)
         self.sums = np.concatenate([np.zeros((1, weight.shape[1])), np.cumsum(weight, axis=0)])
+        self._columns = np.arange(weight.shape[1])
 
     def below(self, index: Floats, part: slice = slice(None)) -> Floats:
         """Return the mass of some sites below indices [..., n]."""
-        sums = self.sums[:, part]
-        return sums[index.astype(np.intp), np.arange(sums.shape[1])]
+        return self.sums.take(index.astype(np.intp) * len(self._columns) + self._columns[part])
 
     @property
     def whole(self) -> Any:

@@ -18,6 +18,7 @@ from vaekit.codec.entropy import (
     Located,
     Stacks,
     Weighted,
+    masses_below,
     n_bits,
     pop,
     push,
@@ -191,7 +192,7 @@ class Levels(IntegerLikelihood):
         logits = parameters[:, -3:].transpose(1, 0, 2).reshape(3, -1)
         low, middle, high = np.floor(relative_weights(logits) / 4)
         edges = np.array([[1.0], [self.n_levels - 1.0]]) + np.zeros(len(low))
-        masses = [*sites.below(edges), sites.whole]
+        masses = [*masses_below(sites, edges), sites.whole]
         first, last, whole = (np.floor(mass * 2.0 ** (END_BITS - sites.mass_bits)) for mass in masses)
         one = 1 << END_BITS
         return Weighted(
@@ -204,7 +205,7 @@ class _Inner:
 
     def __init__(self, sites: Located | Joined) -> None:
         self.sites, self.n_cells = sites, sites.n_cells - 2
-        self.first = sites.below(np.ones(sites.n_sites))
+        self.first = masses_below(sites, np.ones(sites.n_sites))
 
     def below(self, index: Floats, part: slice = slice(None)) -> Floats:
         """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
@@ -213,7 +214,7 @@ class _Inner:
     @property
     def whole(self) -> Any:
         """The mass of all cells, [n]."""
-        return self.sites.below(np.full(len(self.first), self.n_cells + 1.0)) - self.first
+        return masses_below(self.sites, np.full(len(self.first), self.n_cells + 1.0)) - self.first
 
 
 def fields_of(part: Any) -> dict[str, Any]:
