@@ -62,6 +62,14 @@ def test_forgeries_are_refused_or_answered(archived, part):
             continue
 
 
+def test_rows_of_another_size_than_the_header_tells_are_refused(models):
+    reader = Reader(models["autoregressive"].compress(models.rows("autoregressive")[:20], embed_model=True))
+    for shape in ([1], [*reader.header["row_shape"], 2]):
+        forged = Reader(written(reader, reader.header | {"row_shape": shape}, reader.model, blocks_of(reader)))
+        with pytest.raises(CodecError):
+            list(archive.decoded(forged, range(len(forged.blocks)), None))
+
+
 def with_another_header(reader, rng):
     return written(reader, with_a_lie(reader.header, rng), reader.model, blocks_of(reader))
 

@@ -1,5 +1,8 @@
 """Frames: whole columns come back by the model, all others beside them, and every value as it was."""
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 import vaekit
 from vaekit.codec import archive, frames
 from vaekit.codec.columns import bucket_of
-from vaekit.codec.container import Reader
+from vaekit.codec.container import Reader, Writer
 from vaekit.codec.export_table import _firsts
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError
@@ -51,6 +54,18 @@ def test_columns_that_are_whole_numbers_at_heart_are_coded(model, table):
     assert model.decompress(blob).equals(table)
     assert model.decompress(blob).schema == table.schema
     assert len(blob) < 0.9 * len(archive.compress(table, None))
+
+
+def test_a_first_block_that_tells_of_rows_is_refused_before_they_are_counted_out(model, table):
+    reader = Reader(model.compress(table))
+    first, *others = (reader.block(k) for k in range(len(reader.blocks)))
+    forged = io.BytesIO()
+    writer = Writer(forged, {k: v for k, v in reader.header.items() if k != "model_bytes"}, reader.model)
+    for block in (replace(first, n_items=2**32 - 1), *others):
+        writer.add(block)
+    writer.close()
+    with pytest.raises(CodecError, match="decodes to other rows than were written"):
+        archive.decompress(forged.getvalue(), model.fitted_.integer_model)
 
 
 def test_whole_numbers_cost_what_real_ones_do(model):

@@ -112,11 +112,11 @@ def delivered(path: str | None) -> Iterator[Path]:
         with atomic_path(path) as temporary:
             yield temporary
         return
-    with TemporaryDirectory() as folder, output_errors("standard output"):
-        yield Path(folder, "archive")
-        with open(Path(folder, "archive"), "rb") as archive:
+    with TemporaryDirectory() as folder:
+        yield (temporary := Path(folder, "archive"))
+        with output_errors("standard output"), open(temporary, "rb") as archive:
             shutil.copyfileobj(archive, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+            sys.stdout.buffer.flush()
 
 
 def processes(asked: int | None, n_rows: int) -> int:

@@ -452,8 +452,6 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
     if not numbers or numbers[0] != 0:
         raise CodecError("The table's first block is damaged, so nothing of it is left. Take another copy of it.")
     header = reader.header
-    if header.get("coded") and reader.blocks[0][1] != 0:
-        raise CodecError("The table's first block tells of rows of its own, and has none. Take another copy of it.")
     table = of_multiples(pl.read_ipc(io.BytesIO(pieces[0])), header.get("multiples", {}))
     if header.get("coded") and model is not None:
         schema = Schema.from_json(model_bytes.from_bytes(model).schema)

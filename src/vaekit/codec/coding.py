@@ -141,9 +141,9 @@ def decoded(header: dict[str, Any], model: bytes | None, blocks: Sequence[Block]
             coded[method] = iter(decode(integer, payloads))
     found = []
     for block in blocks:
-        is_coded = block.method in coded
-        rows = _rows(next(coded[block.method]), header, integer) if is_coded else _plain(block, _n_bytes(header, block))
-        if digest(rows) != block.digest:
+        is_coded, n_bytes = block.method in coded, _n_bytes(header, block)
+        rows = _rows(next(coded[block.method]), header, integer) if is_coded else _plain(block, n_bytes)
+        if len(rows) != n_bytes or digest(rows) != block.digest:
             raise CodecError("A block of the archive decodes to other rows than were written. Take another copy of it.")
         found.append(rows)
     return found
