@@ -34,6 +34,8 @@ from PIL import Image
 
 import vaekit
 from vaekit.codec import bits_back, model_bytes
+from vaekit.codec.packing import ROWS_IN_BLOCK
+from vaekit.codec.workers import BLOCKS_AT_ONCE
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray]  # train, valid, test
 
@@ -146,8 +148,8 @@ def seconds_of_codec(vae: vaekit.VAE, test: np.ndarray) -> tuple[float, float]:
     """Return what coding and decoding take, of blocks side by side as archives are made."""
     model = model_bytes.from_bytes(vae.fitted_.integer_model)
     codes = vae.schema_.encode(test).reshape(len(test), -1).astype(np.int64)
-    blocks = [codes[i : i + 1000] for i in range(0, len(codes), 1000)]
-    groups = [blocks[i : i + 8] for i in range(0, len(blocks), 8)]
+    blocks = [codes[i : i + ROWS_IN_BLOCK] for i in range(0, len(codes), ROWS_IN_BLOCK)]
+    groups = [blocks[i : i + BLOCKS_AT_ONCE] for i in range(0, len(blocks), BLOCKS_AT_ONCE)]
     began = time.perf_counter()
     payloads = [bits_back.encode(model, group) for group in groups]
     between = time.perf_counter()

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from vaekit.codec import archive, entropy
+from vaekit.codec import archive, entropy, packing, workers
 from vaekit.codec.dial import Dial
 from vaekit.data.builtin import load
 
@@ -54,7 +54,7 @@ def test_other_kernels_and_threads_decode_the_same(written, digits_model, kernel
 @pytest.mark.parametrize(("blocks", "sites"), [(1, 2048), (8, 100), (3, 10**6)])
 def test_other_groups_decode_the_same(written, digits_model, monkeypatch, blocks, sites):
     folder, rows = written
-    monkeypatch.setattr(archive, "BLOCKS_AT_ONCE", blocks)
+    monkeypatch.setattr(workers, "BLOCKS_AT_ONCE", blocks)
     monkeypatch.setattr(entropy, "SITES_AT_ONCE", sites)
     blob = (folder / "a.vaez").read_bytes()
     assert np.array_equal(digits_model.decompress(blob), rows)
@@ -64,9 +64,9 @@ def test_other_groups_decode_the_same(written, digits_model, monkeypatch, blocks
 @pytest.mark.parametrize(("name", "dial"), [("a", None), ("rounded", Dial(max_error=2)), ("latent", Dial(quality=0))])
 def test_several_processes_make_the_same_archive(written, digits_model, monkeypatch, name, dial):
     folder, rows = written
-    monkeypatch.setattr(archive, "BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr(workers, "BLOCKS_AT_ONCE", 1)
     blob, model = (folder / f"{name}.vaez").read_bytes(), digits_model.fitted_.integer_model
-    assert archive.compress(rows, model, dial=dial, processes=2) == blob
+    assert packing.compress(rows, model, dial=dial, processes=2) == blob
     assert np.array_equal(archive.decompress(blob, model, processes=2), archive.decompress(blob, model))
     if dial is None:
         assert np.array_equal(archive.decompress(blob, model), rows)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import vaekit
-from vaekit.codec import archive, model_bytes
+from vaekit.codec import archive, model_bytes, packing
 from vaekit.codec.container import Reader, Writer
 from vaekit.errors import CodecError
 
@@ -42,9 +42,9 @@ def archived(request, models):
         name = "autoregressive" if said else request.param
         model, rows = models[name], models.rows(name)[:20]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_may_be_smaller", lambda *_: False)
+        patch.setattr(packing, "_may_be_smaller", lambda *_: False)
         if request.param == "reals":  # few rows as floats are longer than the model
-            patch.setattr(archive, "as_multiples", lambda table, _: (table, {}))
+            patch.setattr(packing, "as_multiples", lambda table, _: (table, {}))
         blob = model.compress(rows, embed_model=True, **said)
     assert Reader(blob).model
     return blob

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vaekit
-from vaekit.codec import archive, latent, lossy, model_bytes
+from vaekit.codec import archive, latent, lossy, model_bytes, packing
 from vaekit.codec.columns import Bell, Column, RoundedColumn
 from vaekit.codec.container import Reader
 from vaekit.codec.dial import Dial
@@ -300,7 +300,7 @@ def test_columns_of_reals_take_fewer_bytes_the_more_they_may_be_off(of_measureme
     assert sizes == sorted(sizes)
     blob = of_measurements.compress(measurements(), max_error="1%")
     assert Reader(blob).header["coded"] == ["real", "small", "gappy", "nan", "price", "whole", "name"]
-    rounded_alone = archive.compress(measurements(), None, dial=Dial(max_error="1%"))
+    rounded_alone = packing.compress(measurements(), None, dial=Dial(max_error="1%"))
     assert len(blob) < 0.9 * len(rounded_alone)
 
 
@@ -316,7 +316,7 @@ def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
 
 def test_columns_that_no_model_codes_are_packed_as_whole_numbers():
     table = measurements()
-    blob = archive.compress(table, None, dial=Dial(max_error="1%"))
+    blob = packing.compress(table, None, dial=Dial(max_error="1%"))
     header = Reader(blob).header
     assert set(header["multiples"]) == {"real", "small", "gappy", "price"}  # no whole number is NaN
     found = archive.decompress(blob)
@@ -324,7 +324,7 @@ def test_columns_that_no_model_codes_are_packed_as_whole_numbers():
         bound = Dial(max_error="1%").most_off(table[name].drop_nulls().to_numpy())
         assert near(table[name], found[name], bound).all()
     assert found.select("whole", "name").equals(table.select("whole", "name"))
-    assert len(blob) < 0.4 * len(archive.compress(table, None))
+    assert len(blob) < 0.4 * len(packing.compress(table, None))
 
 
 # -- what is told of a loss --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import vaekit
-from vaekit.codec import archive, coding, container, frames, lossy, model_bytes, whole
+from vaekit.codec import coding, container, frames, lossy, model_bytes, packing, whole
 from vaekit.codec.container import LATENT, VAE, Block
 from vaekit.codec.latent import lattice_of
 from vaekit.codec.rounded import Rounding
@@ -19,7 +19,7 @@ def by_the_model(rows, payload):
 
 
 def test_whole_numbers_alone_decode_an_archive(case, plain, monkeypatch):
-    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)  # a few rows by zstd would be no proof
+    monkeypatch.setattr(packing, "_may_be_smaller", lambda *_: False)  # a few rows by zstd would be no proof
     monkeypatch.setattr(coding, "smallest", by_the_model)
     vae, data = case
     rows = np.ascontiguousarray(data[:3] if data.ndim == 4 else data[:FEW])
@@ -50,7 +50,7 @@ def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
     vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
     top = model_bytes.from_bytes(vae.fitted_.integer_model).top
     plan = planned(vae, rows, Rounding.even(top + 1, 2 * (top // 10) + 3))
-    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
+    monkeypatch.setattr(packing, "_may_be_smaller", lambda *_: False)
     monkeypatch.setattr(coding, "smallest", by_the_model)
     monkeypatch.setattr(lossy, "planned", lambda *_: plan)
     header, model, ((method, n_items, _, payload),) = plain.read(vae.compress(rows, embed_model=True, quality=0))
@@ -65,7 +65,7 @@ def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
 def test_latent_cells_are_decoded_too(name, step, models, plain, monkeypatch):
     vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
     plan = planned(vae, rows, step)
-    monkeypatch.setattr(archive, "_may_be_smaller", lambda *_: False)
+    monkeypatch.setattr(packing, "_may_be_smaller", lambda *_: False)
     monkeypatch.setattr(lossy, "planned", lambda *_: plan)
     blob = vae.compress(rows, embed_model=True, quality=0)
     header, model, ((method, n_items, _, payload),) = plain.read(blob)
@@ -82,7 +82,7 @@ def test_rounded_columns_are_decoded_too(error, models, plain):
     model = vaekit.VAE(latent_dim=1, epochs=1, hidden=(4,)).fit(table).fitted_.integer_model
     integer = model_bytes.from_bytes(model)
     bounds = {"x3": error}
-    made, told = archive._coded_table(rows, bounds, {"kind": "table"}, model, archive.mapper(1), None)
+    made, told = packing._coded_table(rows, bounds, {"kind": "table"}, model, 1, None)
     _, block = made
     parts = frames.split(
         Schema.from_json(integer.schema),

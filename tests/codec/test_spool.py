@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vaekit.codec import archive, spool
+from vaekit.codec import spool, workers
 from vaekit.codec.container import Block
 
 
@@ -32,7 +32,7 @@ def test_no_more_is_asked_for_than_some():
             yield k
 
     with ThreadPoolExecutor(2) as pool:
-        for taken, square in enumerate(archive._each(pool, 4, lambda k: k * k, things())):
+        for taken, square in enumerate(workers._each(pool, 4, lambda k: k * k, things())):
             assert square == taken * taken
             assert len(asked) <= taken + 4
     assert len(asked) == 20

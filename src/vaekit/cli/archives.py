@@ -18,6 +18,7 @@ import typer
 from vaekit.errors import OutputError, ParameterError, SourceError
 
 SUFFIX = ".vaez"
+ROWS_OF_PROCESS = 4000  # fewer are coded sooner than another process starts
 
 ArchivePath = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A .vaez file, or - for standard input.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Write over what is there.")]
@@ -127,11 +128,9 @@ def processes(asked: int | None, n_rows: int) -> int:
     ParameterError
         When fewer than one was asked for.
     """
-    from vaekit.codec.archive import BLOCKS_AT_ONCE, ROWS_IN_BLOCK
-
     if asked is not None and asked < 1:
         raise ParameterError(f"threads must be at least 1; got {asked}.")
-    return max(1, min(asked or os.cpu_count() or 1, n_rows // (BLOCKS_AT_ONCE * ROWS_IN_BLOCK)))
+    return max(1, min(asked or os.cpu_count() or 1, n_rows // ROWS_OF_PROCESS))
 
 
 def n_values(data: Any) -> int:

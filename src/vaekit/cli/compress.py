@@ -55,7 +55,7 @@ def compress(
     """
     dial = _dial(quality, max_error, target_bits, lossy=lossy)
     target = archives.target(output, archives.archive_name(data), force=force)
-    from vaekit.codec.archive import write
+    from vaekit.codec.packing import write
     from vaekit.data.readers import picture_names
     from vaekit.storage.header import read_integer_model
 

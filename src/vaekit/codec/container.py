@@ -89,6 +89,10 @@ def digest(rows: bytes) -> bytes:
     return Digest(rows).digest()
 
 
+def _words(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
 class Writer:
     """Writes an archive to a stream, part by part, never going back.
 
@@ -104,7 +108,7 @@ class Writer:
     def __init__(self, stream: BinaryIO, header: dict[str, Any], model: bytes = b"") -> None:
         self.stream, self.at = stream, 0
         self.blocks: list[tuple[int, int]] = []
-        words = json.dumps(header | {"model_bytes": len(model)}).encode()
+        words = _words(header | {"model_bytes": len(model)})
         self._write(_HEAD.pack(MAGIC, MAJOR, MINOR, len(words)) + words + model)
 
     def add(self, block: Block) -> None:
@@ -116,7 +120,7 @@ class Writer:
     def close(self, names: list[str] | None = None) -> None:
         """Write the index and the end; the stream stays open."""
         at = self.at
-        index = zstandard.compress(json.dumps({"blocks": self.blocks, "names": names}).encode(), 19)
+        index = zstandard.compress(_words({"blocks": self.blocks, "names": names}), 19)
         self._write(_INDEX.pack(b"VI", len(index)) + index)
         self.stream.write(_OFFSET.pack(at) + END)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from vaekit.codec import archive
+from vaekit.codec import archive, packing
 from vaekit.codec.dial import Dial
 from vaekit.models.fitted import Fitted
 from vaekit.storage.header import read_integer_model
@@ -33,7 +33,7 @@ def compress(
     """
     said = (quality, max_error, target_bits)
     dial = None if all(word is None for word in said) else Dial(*said)
-    return archive.compress(data, fitted.integer_model, embed_model=embed_model, dial=dial)
+    return packing.compress(data, fitted.integer_model, embed_model=embed_model, dial=dial)
 
 
 def decompress(blob: bytes, model: str | os.PathLike[str] | None = None) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from vaekit.codec import archive
+from vaekit.codec import archive, packing
 from vaekit.codec.dial import Dial
 from vaekit.codec.loss import Loss
 from vaekit.errors import DataError
@@ -54,9 +54,9 @@ def rate_distortion(
         raise DataError(
             "Qualities are of pictures and vectors of levels; the model is of columns. Compress with max_error."
         )
-    rows, points = archive.as_rows(data), []
+    rows, points = packing.as_rows(data), []
     for done, quality in enumerate(QUALITIES, 1):
-        blob = archive.compress(rows, fitted.integer_model, dial=Dial(quality=quality))
+        blob = packing.compress(rows, fitted.integer_model, dial=Dial(quality=quality))
         found = archive.decompress(blob, fitted.integer_model)
         points.append({"quality": quality, "bits_per_value": 8 * len(blob) / rows.size})
         points[-1] |= asdict(Loss.between(rows, found))
