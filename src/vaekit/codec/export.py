@@ -314,8 +314,7 @@ def integer_layers(
     start, networks = z.shape[1] - sum(sizes), []
     for parts, h, step, size in zip(heads, features, steps, sizes, strict=True):
         middle = torch.from_numpy(grid.middle[:start]).float()
-        first = parts[0]
-        parts[0] = replace(first, bias=first.bias + first.weight[:, h.shape[1] :] @ middle)
+        parts = from_place(parts, torch.cat([torch.zeros(h.shape[1]), middle])) if start else parts
         inputs = torch.cat([h, z[:, :start] - middle], 1)
         of_input = np.concatenate([np.full(h.shape[1], step), np.full(start, grid.width / 2)])
         reach = max(width.activation, grid.n_cells)
@@ -333,15 +332,23 @@ def integer_decoder(model: LatentModel, z: Tensor, grid: Grid, output: Output, w
         parts.append(Block(decoder.head.weight, bias.flatten()))
     else:
         parts[-1].bias = bias.flatten(0, 1) + parts[-1].bias[:, None, None]
-    parts[0] = of_cells(parts[0], decoder.units, decoder.centre, grid)
+    parts = of_cells(parts, decoder.units, decoder.centre, grid)
     return integer_steps(parts, z - torch.from_numpy(grid.middle).float(), grid.width / 2, grid.n_cells, output, width)
 
 
-def of_cells(part: Block, units: Tensor, centre: Tensor, grid: Grid) -> Block:
-    """Return a block that reads the kept units alone, from the middle of their cells, the others being at `centre`."""
+def of_cells(parts: Sequence[Block], units: Tensor, centre: Tensor, grid: Grid) -> list[Block]:
+    """Return blocks that read the kept units alone, from the middle of their cells, the others being at `centre`."""
     held = centre.clone()
     held[units] = torch.from_numpy(grid.middle).to(held)
-    return replace(part, weight=part.weight[:, units], bias=part.bias + part.weight @ held)
+    return from_place(parts, held, units)
+
+
+def from_place(parts: Sequence[Block], place: Tensor, read: Tensor | slice = slice(None)) -> list[Block]:
+    """Return blocks that read how far some inputs are from a place [n_in]; the others are there."""
+    first, *others = parts
+    if first.residual:  # the inputs themselves go on
+        return [Block(torch.eye(len(place))[:, read], place), *parts]
+    return [replace(first, weight=first.weight[:, read], bias=first.bias + first.weight @ place), *others]
 
 
 @singledispatch
@@ -362,7 +369,7 @@ def _(prior: RealAutoregressivePrior, z: Tensor, grid: Grid, width: Width) -> Pr
     m, units = prior.n_components, prior.units
     rows = (torch.arange(3 * m)[:, None] * len(prior.centre) + units).flatten()  # of the kept units
     masked = Block(prior.hidden.weight * prior.hidden.mask, prior.hidden.bias, "gated")
-    hidden = of_cells(masked, units, prior.centre, grid)
+    (hidden,) = of_cells([masked], units, prior.centre, grid)
     out = Block((prior.out.weight * prior.out.mask)[rows], prior.out.bias[rows])
     step, shift = grid.output(m)
     other, none = np.full(len(step), 1 / LOG_STEPS), np.zeros(len(step))

@@ -273,6 +273,9 @@ def _hidden(
             product(part, of_input, Output(steps, np.zeros(n_out), 1 << 20), reach, width),
             Gate(VALUE_BITS, width.activation),
         ]
+    elif not part.activation:
+        steps = np.broadcast_to(of_output, n_out)
+        made = [product(part, of_input, Output(steps, np.zeros(n_out), width.activation), reach, width)]
     else:
         steps = np.full(n_out, 1 / STEPS)
         (multiplier,), (shift,) = as_fractions(np.array([2.0**-12 / of_output]), 20)

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.codec.export import best_export
-from vaekit.codec.model_bytes import to_bytes
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Array
 from vaekit.data.readers import read
@@ -27,6 +25,7 @@ from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import for_compression
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
+from vaekit.tasks.whole_numbers import add_integer_model
 from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import repays
@@ -289,16 +288,17 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
     model, settings = fitted.model.eval(), run.settings
     train, held_out = run.batches.rows, valid.to(settings.device)
     with own_randomness_and_threads(settings.seed, settings.threads):
-        model.finish(train[spread(len(train), SOME_ROWS)], settings.seed)
+        some = train[spread(len(train), SOME_ROWS)]
+        model.finish(some, settings.seed)
         mean, variance = unit_means(model, held_out)
         n_tried = model.latent_dim
         active = (variance > ACTIVE_VARIANCE).nonzero()[:, 0]
         if keep_active and 0 < len(active) < n_tried:
             model.keep_units(active, mean)
+        compression = add_integer_model(fitted, held_out, run, some)
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
         calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
-        compression = add_integer_model(fitted, held_out)
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record |= {
         "settings": asdict(settings),
@@ -310,20 +310,6 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         "calibration": np.sort(calibration).tolist(),
         "compression": compression,
     }
-
-
-def add_integer_model(fitted: Fitted, held_out: Tensor) -> dict[str, Any]:
-    """Give a fitted model its form in whole numbers, where it has one; return what it costs, or why it has none."""
-    model = fitted.model
-    device = model.device
-    try:
-        found = best_export(model.cpu(), fitted.schema, held_out.cpu())
-    except NotImplementedError as error:
-        return {"why_not": str(error)}
-    finally:
-        model.to(device)
-    fitted.integer_model = to_bytes(found)
-    return found.facts
 
 
 def measure(model: LatentModel, train: Tensor, held_out: Tensor, seed: int) -> dict[str, Any]:
