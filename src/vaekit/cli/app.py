@@ -26,11 +26,12 @@ from vaekit.cli.reconstruct import reconstruct
 from vaekit.cli.sample import sample
 from vaekit.cli.score import score
 from vaekit.cli.test import test
+from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
     *(fit, embed, reconstruct, sample, interpolate, score, evaluate),
-    *(compress, decompress, list, test, info, demo),
+    *(compress, decompress, tune, list, test, info, demo),
 )
 
 app = typer.Typer(

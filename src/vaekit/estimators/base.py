@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -39,9 +39,10 @@ from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
+from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Finding
 from vaekit.training.presets import PRESETS
-from vaekit.training.progress import Bar, JsonLines, Lines, Listener
+from vaekit.training.progress import JsonLines, Listener, on_screen
 
 _POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 
@@ -162,11 +163,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return Options(model=self._model, seed=_seed(self.random_state), **chosen)
 
     def _listeners(self) -> tuple[Listener, ...]:
-        if not self.verbose:
-            return ()
-        import sys
-
-        return (Bar() if sys.stderr.isatty() else Lines(),)
+        return (on_screen(),) if self.verbose else ()
 
     def _adopt(self, fitted: Fitted) -> None:
         self.fitted_ = fitted
@@ -175,6 +172,51 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.latent_dim_ = fitted.model.latent_dim
         self.n_features_in_ = fitted.schema.n_dims
         self._n_features_out = fitted.model.latent_dim
+
+    def tune(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        quality: float,
+        epochs: int | None = None,
+        time: str | float | None = None,
+        valid: float = 0.1,
+    ) -> Self:
+        """Return another model, trained some more so that lossy archives lose less near a quality.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+            Pictures or vectors of levels, such as the model was fitted on.
+        quality : float
+            As `compress` takes it.
+        epochs : int, optional
+            A fifth of those of the first training if neither they nor a time are said.
+        time : str or float, optional
+            A budget as "10m", or in seconds.
+        valid : float, default=0.1
+            The share of rows held out, by which the best epoch is chosen.
+
+        Raises
+        ------
+        ParameterError
+            When the quality is out of its range.
+        DataError
+            When the model is not of levels without gaps.
+        """
+        other = clone(self)
+        other._adopt(  # noqa: SLF001 - one of its own
+            tune(
+                self._fitted(),
+                _loaded(X),
+                quality,
+                epochs=epochs,
+                time=time,
+                valid=valid,
+                listeners=self._listeners(),
+            )
+        )
+        return other
 
     # -- the verbs -------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from vaekit.data.batches import Batches, seed_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
-from vaekit.objectives import OBJECTIVES, Bound
+from vaekit.objectives import OBJECTIVES, Bound, Objective
 from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
@@ -62,6 +62,8 @@ class Run:
     settings : Settings
     listeners : sequence of Listener
     checkpoint : Checkpoint, optional
+    objective : Objective, optional
+        In place of the one that the settings name.
     """
 
     def __init__(
@@ -72,11 +74,12 @@ class Run:
         settings: Settings,
         listeners: Sequence[Listener] = (),
         checkpoint: Checkpoint | None = None,
+        objective: Objective | None = None,
     ) -> None:
         self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         self.settings, self.checkpoint = settings, checkpoint
         drawn: dict[str, Any] = {"draws": settings.draws} if settings.draws else {}
-        self.objective: Callable[..., Bound] = partial(OBJECTIVES[settings.objective], **drawn)
+        self.objective: Callable[..., Bound] = partial(objective or OBJECTIVES[settings.objective], **drawn)
         self.loss_of = Compiled(self._loss_of, settings.device) if settings.compiled else self._loss_of
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)

@@ -272,3 +272,8 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def on_screen() -> Listener:
+    """Return what tells on standard error how a run goes: a bar on a terminal, lines elsewhere."""
+    return Bar() if sys.stderr.isatty() else Lines()
