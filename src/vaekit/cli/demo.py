@@ -23,6 +23,7 @@ STEPS = (
     "list {0}/digits.vaez",
     "test {0}/digits.vaez --model {0}/digits.vae",
     "decompress {0}/digits.vaez --model {0}/digits.vae -o {0}/digits.npy",
+    "tune {0}/digits.vae builtin:digits --quality 15 --epochs 5 -o {0}/tuned.vae",
 )
 
 
