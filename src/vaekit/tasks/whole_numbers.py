@@ -75,5 +75,5 @@ def _train_rounded(run: Run, loss: float) -> None:
     for listener in listeners:
         listener(Note(f"whole numbers lose {loss:.1%} of the bits: {epochs} more epochs with rounded numbers"))
     with rounded_products(run.model, quantise.WIDTHS[-1]), suppress(TrainingError):  # what came of it is compared
-        Run(run.model, run.batches, run.held_out, settings, listeners).train()
+        Run(run.model, run.batches, run.held_out, settings, listeners, objective=run.objective).train()
     run.model.eval()
