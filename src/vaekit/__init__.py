@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TrainingError,
         VaekitError,
     )
+    from vaekit.estimators.imputer import Imputer
     from vaekit.estimators.load import load
     from vaekit.estimators.vae import VAE, Autoencoder
     from vaekit.tasks.compress import decompress
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
+    "Imputer": "vaekit.estimators.imputer",
     "load": "vaekit.estimators.load",
     "decompress": "vaekit.tasks.compress",
     "Schema": "vaekit.data.schema",
@@ -52,6 +54,7 @@ __all__ = [
     "Autoencoder",
     "CodecError",
     "DataError",
+    "Imputer",
     "MissingExtraError",
     "ModelFileError",
     "OutputError",

@@ -19,6 +19,7 @@ from vaekit.cli.demo import demo
 from vaekit.cli.embed import embed
 from vaekit.cli.evaluate import evaluate
 from vaekit.cli.fit import fit
+from vaekit.cli.impute import impute
 from vaekit.cli.info import info
 from vaekit.cli.interpolate import interpolate
 from vaekit.cli.list import list
@@ -30,7 +31,7 @@ from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
-    *(fit, embed, reconstruct, sample, interpolate, score, evaluate),
+    *(fit, embed, reconstruct, sample, interpolate, score, impute, evaluate),
     *(compress, decompress, tune, list, test, info, demo),
 )
 

@@ -18,6 +18,7 @@ STEPS = (
     "sample {0}/digits.vae -n 64 -o {0}/samples.png",
     "interpolate {0}/digits.vae builtin:digits --between 0 1 --steps 10 -o {0}/between.png",
     "score {0}/digits.vae builtin:digits -o {0}/scores.csv",
+    "impute {0}/digits.vae builtin:digits -o {0}/whole.npy",
     "evaluate {0}/digits.vae builtin:digits",
     "compress {0}/digits.vae builtin:digits -o {0}/digits.vaez --compare",
     "list {0}/digits.vaez",

@@ -119,6 +119,10 @@ class Field:
             codes = np.where(gaps, 0.0, codes)
         return self._restore(self._decode(codes), gaps)
 
+    def nearest(self, codes: Array) -> Array:
+        """Return the codes of values that the kind knows, next to means of codes, [n_samples, *shape]."""
+        return np.rint(codes)
+
     @property
     def code_dtype(self) -> type[np.generic]:
         """The smallest dtype that holds every code."""
@@ -310,6 +314,10 @@ class Unit(Field):
 
     kind: ClassVar[str] = "unit"
 
+    def nearest(self, codes: Array) -> Array:
+        """Return the codes themselves: all are of numbers."""
+        return codes
+
     @property
     def stated_range(self) -> str:
         """The values the field may take, as people read them."""
@@ -338,6 +346,10 @@ class Real(Field):
             return "standardised value by value"
         return f"about {self.loc:.4g} ± {self.scale:.4g}"
 
+    def nearest(self, codes: Array) -> Array:
+        """Return the codes themselves: all are of numbers."""
+        return codes
+
     def _encode(self, raw: Array) -> Array:
         return (raw.astype(np.float64) - np.asarray(self.loc)) / np.asarray(self.scale)
 
@@ -350,6 +362,10 @@ class Integer(Real):
     """Whole numbers without ends, each carrying the mass of its cell (x - 1/2, x + 1/2)."""
 
     kind: ClassVar[str] = "integer"
+
+    def nearest(self, codes: Array) -> Array:
+        """Return the codes of the next whole numbers."""
+        return self._encode(np.rint(super()._decode(codes)))
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return (raw != np.rint(raw)) & ~gaps if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)

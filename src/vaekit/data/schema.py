@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,26 @@ class Schema:
         if self.is_frame:
             return frame_of(columns, {f.name: f.dtype for f in self.fields}, self.container)
         return np.stack(list(columns.values()), axis=1)
+
+    def decode_column(self, place: int, codes: Array) -> Array:
+        """Return the user's values of codes [n] of one value of a row, in the field's dtype: [n].
+
+        Parameters
+        ----------
+        place : int
+            The value's number in a row of codes.
+        codes : ndarray of shape (n,)
+        """
+        if not self.is_block:
+            return self.fields[place].decode(self.fields[place].nearest(codes))
+        rows = np.zeros((len(codes), self.n_dims), np.float32)
+        rows[:, place] = codes
+        field = self.fields[0]
+        return field.decode(field.nearest(rows.reshape(-1, *self.event_shape))).reshape(len(codes), -1)[:, place]
+
+    def with_gaps(self) -> Schema:
+        """Return the schema under which every value may be a gap."""
+        return replace(self, fields=tuple(replace(field, missing=True) for field in self.fields))
 
     # -- facts -----------------------------------------------------------------------------------------------------
 

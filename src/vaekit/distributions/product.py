@@ -85,18 +85,19 @@ class Product(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(value) in nats, [n, n_columns]."""
-        return self._gather([part.log_prob(value[:, c]) for part, c in zip(self.parts, self.columns, strict=True)])
+        return self.gathered([part.log_prob(value[:, c]) for part, c in zip(self.parts, self.columns, strict=True)])
 
     @property
     def mean(self) -> Tensor:
         """E[x], the mode of categories: [n, n_columns]."""
-        return self._gather([part.mean for part in self.parts])
+        return self.gathered([part.mean for part in self.parts])
 
     def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
         """Return draws, [*sample_shape, n, n_columns]."""
-        return self._gather([part.sample(sample_shape) for part in self.parts])
+        return self.gathered([part.sample(sample_shape) for part in self.parts])
 
-    def _gather(self, pieces: list[Tensor]) -> Tensor:
+    def gathered(self, pieces: list[Tensor]) -> Tensor:
+        """Return what belongs to each part's columns, [..., n, its columns], in the table's order."""
         order = [c for columns in self.columns for c in columns]
         joined = torch.cat(pieces, -1)
         out = joined.new_zeros((*joined.shape[:-1], self.n_columns))

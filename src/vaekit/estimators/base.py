@@ -33,6 +33,7 @@ from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.fit import fit
+from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import PURPOSES
@@ -327,6 +328,43 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             When the archive is damaged, or was made with another model.
         """
         return archive.decompress(blob, self._fitted().integer_model)
+
+    def impute(self, X: Any, n_draws: int = 1, *, random_state: int | None = 0) -> Any:  # noqa: N803
+        """Return X with its gaps filled, given the rest of each row; nothing else changes.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+            Gaps are NaN or null.
+        n_draws : int, default=1
+            With 1, gaps hold means, or the likeliest categories. With more, a list of so many copies of X is returned,
+            whose gaps hold draws: multiple imputation.
+        random_state : int or None, default=0
+            Of the draws.
+
+        Returns
+        -------
+        array or frame like X, or a list of such
+        """
+        if n_draws == 1:
+            return impute(self._fitted(), _loaded(X))
+        return impute_draws(self._fitted(), _loaded(X), n_draws, _seed(random_state))
+
+    def impute_intervals(self, X: Any, coverage: float = 0.9) -> Any:  # noqa: N803
+        """Return a frame with a line for each gap of X: what it holds, within which ends, how probably.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+        coverage : float, default=0.9
+            The probability that a number is between its ends.
+
+        Returns
+        -------
+        polars.DataFrame
+            row (from 0), column, value, low, high (of numbers), probability (of categories).
+        """
+        return intervals(self._fitted(), _loaded(X), coverage)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model file and return its path."""

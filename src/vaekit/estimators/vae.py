@@ -16,9 +16,10 @@ PARAMETERS = """
         The number of latent units; "auto" starts wide and keeps the active ones.
     preset : {"fast", "balanced", "best"}, default="balanced"
         How much to spend where nothing else is said.
-    purpose : {"any", "compression"}, default="any"
+    purpose : {"any", "compression", "imputation"}, default="any"
         For compression, the model is as large as the rows repay with a smaller archive, so that archive and model
-        together take the fewest bytes.
+        together take the fewest bytes. For imputation, it is trained on the tight bound of the observed values, with
+        likelihoods under which outliers cost little.
     likelihood : str, default="auto"
         p(x | z); the schema's natural choice where it is "auto".
     kinds : dict of str to str, default=None

@@ -23,7 +23,7 @@ from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted
 from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import for_compression
+from vaekit.tasks.purposes import for_compression, for_imputation
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.tasks.whole_numbers import add_integer_model
 from vaekit.training import presets
@@ -78,6 +78,8 @@ def fit(
     if options.purpose == "compression":
         size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731
         options = for_compression(options, schema, train, size)
+    if options.purpose == "imputation":
+        options = for_imputation(options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)

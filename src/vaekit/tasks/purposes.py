@@ -13,7 +13,7 @@ from vaekit.data.schema import Schema
 from vaekit.models.build import natural_likelihood
 from vaekit.tasks.options import Options
 
-PURPOSES = ("any", "compression")
+PURPOSES = ("any", "compression", "imputation")
 SAMPLED_BYTES = 1 << 22  # of codes, for what all of them take when packed
 MODEL_SHARE = 0.1  # of that, which the model may take: a byte a weight
 CHANNELS = (4, 6, 8, 12, 16, 24, 32)
@@ -76,3 +76,19 @@ def _likelihood(schema: Schema, codes: Array) -> str:
         return name
     is_photograph = schema.is_picture and not schema.has_missing and not name.endswith("ends")
     return name + "-context" if is_photograph else name.replace("logistic", "logistic-mixture")
+
+
+def for_imputation(options: Options) -> Options:
+    """Return options for the likeliest gaps: a tight bound, and reals under which outliers cost little.
+
+    Source: Mattei and Frellsen (2019), section 4.3, arXiv:1812.02633: IWAE's bound of the observed values with 20
+    draws, Student's t, a normal prior and three layers.
+    """
+    return replace(
+        options,
+        objective="iwae" if options.objective == "auto" else options.objective,
+        draws=20 if options.draws is None and options.objective == "auto" else options.draws,
+        likelihood="student-t" if options.likelihood == "auto" else options.likelihood,
+        prior="normal" if options.prior == "auto" else options.prior,
+        hidden=(128, 128, 128) if options.hidden is None and options.network != "conv" else options.hidden,
+    )

@@ -1,0 +1,46 @@
+"""vaekit impute."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vaekit.cli import shared
+from vaekit.cli.shared import DataPath, ModelPath, Output, Quiet, Rows
+
+
+def impute(
+    model: ModelPath,
+    data: DataPath,
+    *,
+    output: Output = None,
+    draws: Annotated[
+        int, typer.Option(metavar="N", help="With more than 1, DATA so many times, gaps holding draws: `draw` counts.")
+    ] = 1,
+    intervals: Annotated[
+        str | None, typer.Option(metavar="OUT", help="Where to write a line for each gap: its value, and how sure.")
+    ] = None,
+    coverage: Annotated[float, typer.Option(metavar="P", help="How probably a number is within its interval.")] = 0.9,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other draws.")] = 0,
+    rows: Rows = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write DATA with its gaps filled, given the rest of each row; nothing else changes.
+
+    Example: vaekit impute m.vae measurements.csv -o whole.csv --intervals sure.csv
+    """
+    shared.check_result(output)
+    shared.check_result(intervals)
+    fitted, found = shared.load_model(model), shared.read_rows(data, rows)
+    from vaekit.tasks import impute as task
+
+    with shared.telling("filling", quiet=quiet) as tell:
+        whole = (
+            task.impute(fitted, found, tell)
+            if draws == 1
+            else task.stacked(task.impute_draws(fitted, found, draws, seed, tell))
+        )
+    shared.write_rows(whole, output, fitted)
+    if intervals is not None:
+        with shared.telling("intervals", quiet=quiet) as tell:
+            lines: Any = task.intervals(fitted, found, coverage, tell)
+        shared.write_result(lines, intervals)

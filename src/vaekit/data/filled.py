@@ -1,0 +1,66 @@
+"""Gaps filled, and nothing else changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaekit.data.fields import Array, is_missing
+from vaekit.data.frames import columns_of, frame_of, is_frame
+from vaekit.data.schema import Schema, as_array
+
+
+def filled(data: Any, schema: Schema, rows: NDArray[np.int64], codes: Array) -> Any:
+    """Return a copy of data whose gaps, in some rows, hold the values that codes stand for.
+
+    Parameters
+    ----------
+    data : array or frame of n_samples rows
+    schema : Schema
+    rows : ndarray of int of shape (m,)
+        Numbers of the rows with gaps.
+    codes : ndarray of shape (m, *event_shape)
+
+    Returns
+    -------
+    array or frame of n_samples rows
+
+    Examples
+    --------
+    >>> x = np.array([[1.25, 2.0], [np.nan, 5.0], [2.25, 6.5]])
+    >>> schema = Schema.infer(x)
+    >>> filled(x, schema, np.array([1]), np.zeros((1, 2), np.float32)).tolist()
+    [[1.25, 2.0], [1.75, 5.0], [2.25, 6.5]]
+    """
+    if is_frame(data):
+        return _filled_frame(data, schema, rows, codes) if len(rows) else data
+    raw = as_array(data).copy()
+    if len(rows):
+        raw[rows] = np.where(np.isnan(raw[rows]), _rows(schema, codes), raw[rows])
+    return raw
+
+
+def _rows(schema: Schema, codes: Array) -> Array:
+    """Return rows of an array, in which each value is one that its field knows."""
+    if schema.is_block:
+        return np.asarray(schema.decode(schema.fields[0].nearest(codes)))
+    return np.stack([schema.decode_column(j, codes[:, j]) for j in range(schema.n_dims)], axis=1)
+
+
+def _filled_frame(frame: Any, schema: Schema, rows: NDArray[np.int64], codes: Array) -> Any:
+    """Return the frame with those of its columns replaced that had gaps."""
+    import narwhals as nw
+
+    columns, dtypes, library = columns_of(frame)
+    flat = codes.reshape(len(codes), -1)
+    table, made = nw.from_native(frame, eager_only=True), {}
+    for j, name in enumerate(schema.names):
+        gaps = is_missing(columns[name][rows])
+        if gaps.any():
+            values = columns[name].copy()
+            values[rows[gaps]] = schema.decode_column(j, flat[gaps, j])
+            made[name] = values
+    native = nw.from_native(frame_of(made, {name: dtypes[name] for name in made}, library), eager_only=True)
+    return table.with_columns(*[native.get_column(name) for name in made]).to_native()
