@@ -79,7 +79,7 @@ def fit(
         size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731
         options = for_compression(options, schema, train, size)
     if options.purpose == "imputation":
-        options = for_imputation(options)
+        options = for_imputation(options, schema)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)

@@ -12,6 +12,7 @@ from vaekit.data.fields import Array, Levels
 from vaekit.data.schema import Schema
 from vaekit.models.build import natural_likelihood
 from vaekit.tasks.options import Options
+from vaekit.training.presets import default_epochs
 
 PURPOSES = ("any", "compression", "imputation")
 SAMPLED_BYTES = 1 << 22  # of codes, for what all of them take when packed
@@ -21,6 +22,7 @@ WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 MOST_UNITS = 32  # a unit's bits are few next to what its weights in a small model are worth
 LEAST_SIDE = 12  # of pictures that convolutions halve
 MANY_LEVELS = 64
+PASSES = 3  # over rows with gaps, for one over whole rows
 
 
 def for_compression(options: Options, schema: Schema, codes: Array, n_weights: Callable[[Options], int]) -> Options:
@@ -78,17 +80,21 @@ def _likelihood(schema: Schema, codes: Array) -> str:
     return name + "-context" if is_photograph else name.replace("logistic", "logistic-mixture")
 
 
-def for_imputation(options: Options) -> Options:
+def for_imputation(options: Options, schema: Schema) -> Options:
     """Return options for the likeliest gaps: a tight bound, and reals under which outliers cost little.
 
     Source: Mattei and Frellsen (2019), section 4.3, arXiv:1812.02633: IWAE's bound of the observed values with 20
-    draws, Student's t, a normal prior and three layers.
+    draws, Student's t, ten units under a normal prior and three layers. With gaps rows say less, and more passes over
+    them are needed.
     """
+    epochs = PASSES * default_epochs(options.preset, schema.n_rows, "mlp") if options.time is None else None
     return replace(
         options,
         objective="iwae" if options.objective == "auto" else options.objective,
         draws=20 if options.draws is None and options.objective == "auto" else options.draws,
         likelihood="student-t" if options.likelihood == "auto" else options.likelihood,
         prior="normal" if options.prior == "auto" else options.prior,
+        latent_dim=min(10, schema.n_dims) if options.latent_dim == "auto" else options.latent_dim,
+        epochs=options.epochs or epochs,
         hidden=(128, 128, 128) if options.hidden is None and options.network != "conv" else options.hidden,
     )
