@@ -1,15 +1,16 @@
 """Bits against fidelity: lossy archives beside picture formats and principal components.
 
-Protocol: a VAE with 64 latent units is fitted on the training pictures alone for the time given, and writes archives of
-the first 2,000 test pictures at qualities from 0 to 90 and for some numbers of bits; the same model, tuned on the
+Protocol: a VAE with 64 latent units is fitted on the training pictures alone for the time given, and writes archives
+of the first 2,000 test pictures at qualities from 0 to 90 and for some numbers of bits; the same model, tuned on the
 training pictures for quality 50 within five minutes, does so at qualities from 0 to 50. PSNR is 10 log10(255² / MSE)
-over all values, SSIM the mean over pictures (7 × 7 windows), "largest" the largest error of a value in grey levels; accuracy
-is that of a logistic regression on the pixels of the training pictures, asked about the pictures that come back. Bits
-are 8 × the bytes of the archive (without the model, which all archives share) over the number of values. The others:
-JPEG and WebP, one file a picture and one sheet of all pictures (40 to a row), their quality from 0 to 100; PCA of the
-training pictures, all scores in steps of one size as whole numbers, component by component, by zstd -19 (mean and
-components, which all archives share, are not counted). The table tells the fewest bits that reach a PSNR: of ours those
-of an archive that was made, of the others those on straight lines in (PSNR, log bits) between theirs. Seeds are 0.
+over all values, SSIM the mean over pictures (7 × 7 windows), "largest" the largest error of a value in grey levels;
+accuracy is that of a logistic regression on the pixels of the training pictures, asked about the pictures that come
+back. Bits are 8 × the bytes of the archive (without the model, which all archives share) over the number of values.
+The others: JPEG and WebP, one file a picture and one sheet of all pictures (40 to a row), their quality from 0 to 100;
+PCA of the training pictures, all scores in steps of one size as whole numbers, component by component, by zstd -19
+(mean and components, which all archives share, are not counted). The table tells the fewest bits that reach a PSNR: of
+ours those of an archive that was made, of the others those on straight lines in (PSNR, log bits) between theirs. Seeds
+are 0.
 """
 
 from __future__ import annotations

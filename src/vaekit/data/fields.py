@@ -119,6 +119,15 @@ class Field:
             codes = np.where(gaps, 0.0, codes)
         return self._restore(self._decode(codes), gaps)
 
+    def of_text(self, text: str) -> Any:
+        """Return the value that a text says."""
+        if is_bool(self.dtype) and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        try:
+            return float(text)
+        except ValueError:
+            raise DataError(f"{self.subject} has value {text}; it was learned as {self.stated}.") from None
+
     def nearest(self, codes: Array) -> Array:
         """Return the codes of values that the kind knows, next to means of codes, [n_samples, *shape]."""
         return np.rint(codes)
@@ -396,6 +405,10 @@ class Categorical(Field):
         if len(shown) > 40:
             shown = shown[:39] + "…"
         return shown + (f", {len(self.categories)} in all" if len(self.categories) > 4 else "")
+
+    def of_text(self, text: str) -> Any:
+        """Return the category that a text says; the text itself where there is none."""
+        return next((category for category in self.categories if str(category) == text), text)
 
     def _comparable(self, raw: Array) -> Array:
         return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,30 @@ def _filled_frame(frame: Any, schema: Schema, rows: NDArray[np.int64], codes: Ar
             made[name] = values
     native = nw.from_native(frame_of(made, {name: dtypes[name] for name in made}, library), eager_only=True)
     return table.with_columns(*[native.get_column(name) for name in made]).to_native()
+
+
+def with_values(data: Any, schema: Schema, given: Mapping[str, Any]) -> Any:
+    """Return rows that a model made, some of their columns holding a given value throughout.
+
+    Parameters
+    ----------
+    data : array or frame of n_samples rows
+    schema : Schema
+    given : mapping of str to value
+        Values by column; a text may say a number or a category.
+
+    Returns
+    -------
+    array or frame of n_samples rows
+    """
+    fields = {name: schema.fields[0 if schema.is_block else j] for j, name in enumerate(schema.names)}
+    values = {k: fields[k].of_text(v) if isinstance(v, str) else v for k, v in given.items()}
+    if not schema.is_frame:
+        for name, value in values.items():
+            data[:, schema.names.index(name)] = value
+        return data
+    import narwhals as nw
+
+    columns = {name: np.array([value] * len(data)) for name, value in values.items()}
+    made = nw.from_native(frame_of(columns, {k: fields[k].dtype for k in columns}, schema.container), eager_only=True)
+    return nw.from_native(data, eager_only=True).with_columns(*[made.get_column(name) for name in columns]).to_native()

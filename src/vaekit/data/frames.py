@@ -63,6 +63,21 @@ def frame_of(columns: dict[str, Array], dtypes: dict[str, str], library: str) ->
     return table.with_columns(*[_cast(nw.col(name), dtypes[name]) for name in columns if holds_gaps[name]]).to_native()
 
 
+def concatenated(parts: list[Any]) -> Any:
+    """Return arrays, or frames of one library, one below the other.
+
+    Examples
+    --------
+    >>> concatenated([np.zeros((1, 2)), np.ones((2, 2))]).shape
+    (3, 2)
+    """
+    if not is_frame(parts[0]):
+        return np.concatenate(parts)
+    import narwhals as nw
+
+    return nw.concat([nw.from_native(part, eager_only=True) for part in parts]).to_native()
+
+
 def _cast(column: Any, dtype: str) -> Any:
     import narwhals as nw
 

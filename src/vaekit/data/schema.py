@@ -165,6 +165,22 @@ class Schema:
         field = self.fields[0]
         return field.decode(field.nearest(rows.reshape(-1, *self.event_shape))).reshape(len(codes), -1)[:, place]
 
+    def encode_value(self, place: int, value: Any) -> float:
+        """Return the code of one value of a row, which may be a text that says it.
+
+        Raises
+        ------
+        DataError
+            When the field does not know the value.
+        """
+        field = self.fields[0 if self.is_block else place]
+        known = field.of_text(value) if isinstance(value, str) else value
+        if not self.is_block:
+            return float(field.encode(np.array([known]))[0])
+        row = field.decode(np.zeros((1, *self.event_shape), np.float32)).astype(np.float64).reshape(1, -1)
+        row[0, place] = known
+        return float(field.encode(row.reshape(1, *self.event_shape)).reshape(-1)[place])
+
     def with_gaps(self) -> Schema:
         """Return the schema under which every value may be a gap."""
         return replace(self, fields=tuple(replace(field, missing=True) for field in self.fields))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -251,9 +252,36 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Return the likelihood's mean at the code of each row, in the data's own units and dtypes."""
         return reconstruct(self._fitted(), _loaded(X))
 
-    def sample(self, n: int = 1, *, random_state: int | None = 0, temperature: float = 1.0) -> Any:
-        """Return n new rows, in the container and dtypes of the data the model was fitted on."""
-        return sample(self._fitted(), n, _seed(random_state), temperature)
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        given: Mapping[str, Any] | None = None,
+        balance: str | None = None,
+        random_state: int | None = 0,
+        temperature: float = 1.0,
+    ) -> Any:
+        """Return n new rows, in the container and dtypes of the data the model was fitted on.
+
+        Parameters
+        ----------
+        n : int, default=1
+        given : dict of str to value, optional
+            Values by column, which all rows are to have; the rest is drawn given them.
+        balance : str, optional
+            A column of categories, of each of which there are to be as many rows.
+        random_state : int or None, default=0
+        temperature : float, default=1.0
+            Below 1 more typical, above 1 more varied.
+
+        Raises
+        ------
+        ParameterError
+            When a setting is outside its rule, or there is no such row as far as the model knows.
+        DataError
+            When a given value is none that its column knows.
+        """
+        return sample(self._fitted(), n, _seed(random_state), temperature, given, balance)
 
     def interpolate(self, X: Any, between: tuple[int, int], steps: int = 10) -> Any:  # noqa: N803
         """Return the decoded rows on the line between the codes of two rows of X."""

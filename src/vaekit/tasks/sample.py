@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,14 +10,22 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vaekit.data.batches import seed_of
+from vaekit.data.frames import concatenated
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
+from vaekit.tasks.given import balanced, sample_given
 from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 
 
-@torch.no_grad()
-def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> Any:
+def sample(
+    fitted: Fitted,
+    n: int,
+    seed: int = 0,
+    temperature: float = 1.0,
+    given: Mapping[str, Any] | None = None,
+    balance: str | None = None,
+) -> Any:
     """Return n new rows: z from the prior, then x from p(x | z) for tables and vectors, or its mean for pictures.
 
     A picture's mean is what people look at: a draw adds to every pixel noise that is independent of its neighbours'.
@@ -28,6 +37,10 @@ def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> A
     seed : int
     temperature : float
         Scales the prior's spread; below 1 rows are more typical and less varied.
+    given : mapping of str to value, optional
+        Values by column, which all rows are to have; the rest is drawn given them.
+    balance : str, optional
+        A column of categories, of each of which there are to be as many rows.
 
     Returns
     -------
@@ -39,6 +52,19 @@ def sample(fitted: Fitted, n: int, seed: int = 0, temperature: float = 1.0) -> A
         raise ParameterError(f"The seed must be a whole number from 0 on; got {seed}.")
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
+    if (given or balance) and temperature != 1:
+        raise ParameterError("Rows that are given in part are draws of p(x | z) as it is. Leave temperature at 1.")
+    if balance:
+        asked = balanced(fitted, n, balance, seed)
+        return concatenated([sample_given(fitted, count, {**(given or {}), **of}, own) for of, count, own in asked])
+    if given:
+        return sample_given(fitted, n, given, seed)
+    return _sample(fitted, n, seed, temperature)
+
+
+@torch.no_grad()
+def _sample(fitted: Fitted, n: int, seed: int, temperature: float) -> Any:
+    """Return n new rows, none of whose values is given."""
     model, drawn = fitted.model.eval(), _mean if fitted.schema.is_picture else _draw
     with own_randomness(seed_of(seed, 5)):
         z = model.prior.sample(n, temperature)  # [n, d]
