@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 import vaekit
 from vaekit.codec import archive, bits_back, container, entropy, model_bytes, packing
 from vaekit.codec.container import Reader
+from vaekit.codec.dial import Dial
 from vaekit.data.builtin import load
 from vaekit.errors import CodecError, DataError
 
@@ -119,10 +120,56 @@ def test_the_same_rows_are_the_same_bytes(digits_model):
 
 def test_models_without_an_integer_form_say_why_and_pack_by_zstd():
     rows = np.random.default_rng(0).normal(size=(60, 3))
-    vae = vaekit.VAE(latent_dim=1, epochs=1).fit(rows)
-    assert "no integer form" in vae.fitted_.record["compression"]["why_not"]
+    vae = vaekit.VAE(latent_dim=1, epochs=1, likelihood="student-t").fit(rows)
+    assert "integer form" in vae.fitted_.record["compression"]["why_not"]
     assert vae.fitted_.integer_model is None
     assert same(vae.decompress(vae.compress(rows)), rows)
+
+
+def correlated(n=1500):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 8)) + 0.05 * rng.normal(size=(n, 8))
+
+
+@pytest.fixture(scope="module")
+def of_reals():
+    rows = correlated()
+    rows[::7, 3] = np.nan
+    return vaekit.VAE(latent_dim=2, epochs=30, hidden=(32, 32)).fit(rows)
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "<f4"])
+@pytest.mark.parametrize("max_error", ["2%", 0.1])
+def test_vectors_of_reals_are_told_by_the_model_within_a_bound(of_reals, dtype, max_error):
+    rows = correlated().astype(dtype)
+    rows[::5, 3] = np.nan
+    dial = Dial(max_error=max_error)
+    blob = of_reals.compress(rows, max_error=max_error)
+    found = of_reals.decompress(blob)
+    assert (found.dtype, found.shape) == (rows.dtype, rows.shape)
+    assert np.array_equal(np.isnan(found), np.isnan(rows))
+    assert np.nanmax(np.abs(found.astype(float) - rows)) <= dial.most_off(rows.ravel())
+    assert len(blob) < 0.7 * len(packing.compress(rows, None, dial=dial))
+    assert archive.listing(Reader(blob)).what == f"{rows.dtype}, column by column"
+    assert same(of_reals.decompress(of_reals.compress(rows)), rows)
+
+
+def test_an_array_with_stray_values_is_told_column_by_column(models):
+    """A zero with a sign is none of the whole numbers; the rest of its row still is."""
+    vae, rng, n = models["columns"], np.random.default_rng(1), 1500
+    rows = np.column_stack(
+        [rng.poisson(9, n), rng.integers(20, 45, n), rng.integers(0, 2, n), rng.normal(25, 3, n).round(2)]
+    )
+    rows[::10, 1] = -0.0
+    blob = vae.compress(rows)
+    assert same(vae.decompress(blob), rows)
+    assert "vae" in archive.listing(Reader(blob)).methods
+
+
+def test_a_nan_of_other_bits_comes_back(of_reals):
+    rows = correlated(50)
+    rows.view(np.uint64)[0, 0] = 0x7FF8000000000123
+    assert of_reals.decompress(of_reals.compress(rows, max_error=0.1)).view(np.uint64)[0, 0] == 0x7FF8000000000123
 
 
 # -- the wrong model, the wrong format ---------------------------------------------------------------------------------

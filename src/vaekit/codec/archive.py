@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vaekit.codec import coding, frames, model_bytes
+from vaekit.codec import array_tables, coding, frames, model_bytes
 from vaekit.codec.container import METHODS, Block, Reader
 from vaekit.codec.multiples import of_multiples
 from vaekit.codec.refusal import refused_as
@@ -149,7 +149,10 @@ def listing(reader: Reader) -> Listing:
     methods = [METHODS[block.method] for block in blocks]
     counts = {name: methods.count(name) for name in METHODS.values() if name in methods}
     header, is_table = reader.header, reader.header.get("kind") == "table"
-    if is_table:
+    if is_table and header.get("library") == array_tables.LIBRARY:
+        dtype = np.dtype(header["dtype"])
+        what, raw = f"{dtype}, column by column", coding.number(header, "raw_bytes")
+    elif is_table:
         what, raw = f"a table of {header.get('library')}", coding.number(header, "raw_bytes")
     else:
         dtype, shape = coding.layout(header)
@@ -172,6 +175,8 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
         schema = Schema.from_json(model_bytes.from_bytes(model).schema)
         rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))
         table = frames.joined(schema, header["coded"], header["nan"], rows, table[reader.items(numbers)])
+    if header.get("library") == array_tables.LIBRARY:
+        return array_tables.as_array(table, header["dtype"])
     return table.to_pandas() if header.get("library") == "pandas" else table
 
 

@@ -37,7 +37,6 @@ from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE
-from vaekit.models.inputs import BlockInputs
 from vaekit.models.vae import VAE
 from vaekit.priors.autoregressive import AutoregressivePrior as RealAutoregressivePrior
 from vaekit.priors.mixture import GaussianMixture
@@ -125,7 +124,8 @@ def best_export(model: LatentModel, schema: Schema, rows: Tensor) -> IntegerMode
     NotImplementedError
         When a part of the model has no integer form; its words say which.
     """
-    _refuse_other_models(model)
+    schema = schema.as_columns()
+    _refuse_other_models(model, schema)
     rows = model.observation.observe(rows[:CALIBRATION_ROWS])
     grid, own = Grid.around(*_statistics(model, rows)), schema
     schema = with_steps(schema)
@@ -167,10 +167,10 @@ def _fastest(in_all: Sequence[float], exact: Sequence[bool]) -> int:
     return min(short, key=lambda i: (WIDTHS[i].sum_bits, in_all[i]))
 
 
-def _refuse_other_models(model: LatentModel) -> None:
+def _refuse_other_models(model: LatentModel, schema: Schema) -> None:
     if not isinstance(model, Exported):
         raise NotImplementedError(f"the model {type(model).__name__} has no integer form")
-    if isinstance(model.inputs, BlockInputs) and model.observation.has_gaps:
+    if schema.is_block and model.observation.has_gaps:
         raise NotImplementedError("an array with gaps has no integer form; a table with gaps has one")
 
 
@@ -236,9 +236,9 @@ def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: 
     assert isinstance(model, Exported)
     z = _drawn(model.posterior(rows), model.latent_dim)
     likelihood, output = (
-        integer_columns(model.observation, schema, whole_rows(schema, rows), model._decode(z).flatten(1))
-        if isinstance(model.observation, ProductLikelihood)
-        else integer_likelihood(model.observation)
+        integer_likelihood(model.observation)
+        if schema.is_block
+        else integer_columns(_of_columns(model), schema, whole_rows(schema, rows), model._decode(z).flatten(1))
     )
     return IntegerModel(
         posterior=integer_posterior(model, schema, rows, z, grid, width),
@@ -247,8 +247,22 @@ def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: 
         likelihood=likelihood,
         n_cells=grid.n_cells,
         n_values=math.prod(model.event_shape),
-        top=int(model.inputs.top) if isinstance(model.inputs, BlockInputs) else TOP,
+        top=_top(model) if schema.is_block else TOP,
     )
+
+
+def _top(model: LatentModel) -> int:
+    """Return the largest code of a model of levels."""
+    assert isinstance(model.inputs, BlockInputs)
+    return int(model.inputs.top)
+
+
+def _of_columns(model: LatentModel) -> ProductLikelihood:
+    """Return p(x | z) as a product over columns; vectors of reals have one likelihood for all."""
+    if isinstance(model.observation, ProductLikelihood):
+        return model.observation
+    n_columns = model.event_shape.numel()
+    return ProductLikelihood([(model.observation, list(range(n_columns)))], n_columns)
 
 
 @dataclass(frozen=True)
@@ -263,8 +277,8 @@ class Inputs:
 
 def _inputs(model: Exported, schema: Schema, rows: Tensor, width: Width) -> Inputs:
     """Return what encoders of whole numbers read of rows of codes."""
-    if isinstance(model.inputs, BlockInputs):
-        top = int(model.inputs.top)
+    if schema.is_block:
+        top = _top(model)
         return Inputs([], rows.float() / top, 1 / top, top)
     read, step = reader(schema, width.activation)
     real = torch.from_numpy(read(whole_rows(schema, rows).astype(np.float64)) * step).float()

@@ -81,9 +81,15 @@ def split(
             rows[:, j], is_nan, comes_back = found
             coded.append(field.name)
             nan += [field.name] * is_nan
-            stray = pl.when(~comes_back).then(pl.col(field.name))
-            kept = kept.with_columns(stray.alias(field.name))
+            kept = kept.with_columns(_emptied(table[field.name], ~comes_back))
     return Parts(rows, coded, nan, kept)
+
+
+def _emptied(column: pl.Series, but: pl.Series) -> pl.Series:
+    """Return a column of nulls but for some of its values; what lies in memory under a null is 0, and packs well."""
+    places = but.arg_true()
+    empty = pl.Series(column.name, [None] * len(column), dtype=column.dtype)
+    return empty.scatter(places, column.gather(places)) if len(places) else empty
 
 
 def leeways(schema: Schema, columns: Columns, bounds: Mapping[str, float]) -> dict[int, Leeway]:

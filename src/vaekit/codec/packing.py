@@ -14,7 +14,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from vaekit.codec import coding, frames, lossy, model_bytes
+from vaekit.codec import array_tables, coding, frames, lossy, model_bytes
 from vaekit.codec.columns import Columns
 from vaekit.codec.container import LATENT, VAE, Block, Writer
 from vaekit.codec.dial import Dial
@@ -111,11 +111,7 @@ def _write(
         if is_frame(data):
             header = _add_table(blocks, data, model, len(held), dial, processes, tell)
         else:
-            rows = as_rows(data)
-            plan = lossy.Plan(rows, {})
-            if dial is not None and len(rows):
-                plan, tell = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
-            header = _add_array(blocks, plan, model, len(held), processes, tell)
+            header = _add_rows(blocks, as_rows(data), model, len(held), dial, processes, tell)
         header |= {} if dial is None else {"lossy": dial.said}
         uses_model = not blocks.methods.isdisjoint(CODED) or bool(header.get("coded"))
         header |= {"model_sha256": model_bytes.fingerprint(model) if model is not None and uses_model else None}
@@ -144,6 +140,33 @@ def as_rows(data: Any) -> Array:
             f"An array of {rows.dtype} with shape {rows.shape} has no rows of numbers. Give an array of such."
         )
     return np.ascontiguousarray(rows)
+
+
+def _add_rows(
+    blocks: Spool,
+    rows: Array,
+    model: bytes | None,
+    model_size: int,
+    dial: Dial | None,
+    processes: int,
+    tell: Tell | None,
+) -> dict[str, Any]:
+    """Add the blocks of an array; it is told column by column where the model codes columns and that is shorter."""
+    plan, own, each = lossy.Plan(rows, {}), None, tell
+    if dial is not None and len(rows):
+        plan, each = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
+        own = None if dial.max_error is None else Dial(max_error=dial.most_off(rows.ravel()))  # of all columns alike
+    header = _add_array(blocks, plan, model, model_size, processes, each)
+    table = array_tables.as_table(rows, model) if dial is None or own is not None else None
+    if table is None or not blocks.methods.isdisjoint(CODED):
+        return header
+    with Spool() as by_column:
+        found = _add_table(by_column, table, model, model_size, own, processes, tell)
+        if not found["coded"] or model_size + by_column.n_bytes >= blocks.n_bytes:
+            return header
+        blocks.clear()
+        blocks.add(by_column)
+    return found | {"library": array_tables.LIBRARY, "dtype": rows.dtype.str}
 
 
 def _add_array(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaekit.data.fields import Array, Field, field_from_json
+from vaekit.data.fields import Array, Field, Real, field_from_json
 from vaekit.data.frames import columns_of, frame_of, is_frame
 from vaekit.data.inference import infer_block, infer_column
 from vaekit.errors import DataError, ParameterError
@@ -180,6 +180,15 @@ class Schema:
         row = field.decode(np.zeros((1, *self.event_shape), np.float32)).astype(np.float64).reshape(1, -1)
         row[0, place] = known
         return float(field.encode(row.reshape(1, *self.event_shape)).reshape(-1)[place])
+
+    def as_columns(self) -> Schema:
+        """Return the schema of vectors of reals as that of a table, a column for each value; others as they are."""
+        field = self.fields[0]
+        if not self.is_block or self.layout != "flat" or type(field) is not Real:
+            return self
+        loc, scale = (np.broadcast_to(part, field.shape).tolist() for part in (field.loc, field.scale))
+        parts = zip(self.names, loc, scale, strict=True)
+        return replace(self, fields=tuple(replace(field, name=n, shape=(), loc=a, scale=b) for n, a, b in parts))
 
     def with_gaps(self) -> Schema:
         """Return the schema under which every value may be a gap."""
