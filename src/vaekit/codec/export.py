@@ -37,6 +37,7 @@ from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE
+from vaekit.models.inputs import BlockInputs
 from vaekit.models.vae import VAE
 from vaekit.priors.autoregressive import AutoregressivePrior as RealAutoregressivePrior
 from vaekit.priors.mixture import GaussianMixture
