@@ -153,5 +153,5 @@ def test_intervals_of_no_probability_are_refused(of_line, coverage):
 
 
 def test_fewer_draws_than_one_are_refused(of_line):
-    with pytest.raises(ParameterError, match="n_draws must be at least 1"):
+    with pytest.raises(ParameterError, match="number of draws must be at least 1"):
         of_line.impute(line(3), n_draws=0)

@@ -33,6 +33,10 @@ def impute(
     fitted, found = shared.load_model(model), shared.read_rows(data, rows)
     from vaekit.tasks import impute as task
 
+    lines: Any = None
+    if intervals is not None:
+        with shared.telling("intervals", quiet=quiet) as tell:
+            lines = task.intervals(fitted, found, coverage, tell)
     with shared.telling("filling", quiet=quiet) as tell:
         whole = (
             task.impute(fitted, found, tell)
@@ -40,7 +44,5 @@ def impute(
             else task.stacked(task.impute_draws(fitted, found, draws, seed, tell))
         )
     shared.write_rows(whole, output, fitted)
-    if intervals is not None:
-        with shared.telling("intervals", quiet=quiet) as tell:
-            lines: Any = task.intervals(fitted, found, coverage, tell)
+    if lines is not None:
         shared.write_result(lines, intervals)

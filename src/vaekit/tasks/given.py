@@ -97,7 +97,7 @@ def _refuse_the_impossible(fitted: Fitted, x: Tensor, given: Mapping[str, Any]) 
 
 
 def _no_such_row(given: Mapping[str, Any], why: str) -> ParameterError:
-    said = ", ".join(f"{name}={value}" for name, value in given.items())
+    said = ", ".join(f"{name} = {value}" for name, value in given.items())
     return ParameterError(
         f"given asks for {said}, and as far as the model knows there is no such row: {why}. "
         "Give fewer values, or such as the data have."

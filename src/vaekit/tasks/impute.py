@@ -75,7 +75,7 @@ def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: T
     list of arrays or frames of n_samples rows
     """
     if n_draws < 1:
-        raise ParameterError(f"n_draws must be at least 1; got {n_draws}.")
+        raise ParameterError(f"The number of draws must be at least 1; got {n_draws}.")
     gappy, rows, schema = _gappy(fitted, data)
     drawn = in_tiles(partial(_drawn, fitted.model.eval(), n_draws, seed), rows, 1, tell)  # [n, n_draws, *event]
     return [filled(data, schema, gappy, part.numpy()) for part in drawn.unbind(1)] if len(rows) else [data] * n_draws
@@ -110,7 +110,7 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
         row (from 0), column (its name), value, low, high (numbers), and probability: that a category is the one told.
     """
     if not 0 < coverage < 1:
-        raise ParameterError(f"coverage must be between 0 and 1; got {coverage:g}.")
+        raise ParameterError(f"The coverage of intervals must be between 0 and 1; got {coverage:g}.")
     gappy, rows, schema = _gappy(fitted, data)
     drawn = in_tiles(partial(_drawn, fitted.model.eval(), DRAWS, 0), rows, 1, tell)  # [n, K, *event]
     return _as_lines(schema, gappy, rows.cpu().numpy(), drawn.numpy(), coverage)
