@@ -8,7 +8,7 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.tasks.fit import choose_architecture, n_weights
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import MODEL_SHARE, for_compression, packed_bytes
+from vaekit.tasks.purposes import MODEL_SHARE, for_compression, for_imputation, packed_bytes
 
 MLP = {"network": "mlp", "likelihood": "discretized-logistic"}
 
@@ -73,3 +73,15 @@ def test_pictures_are_convolved_to_likelihoods_that_follow_from_their_levels():
 def test_an_autoencoder_is_refused():
     with pytest.raises(ParameterError, match="Use a VAE"):
         vaekit.Autoencoder(purpose="compression").fit(PICTURES)
+
+
+def test_for_imputation_fills_what_is_not_said():
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(100, 30)))
+    filled = for_imputation(Options(purpose="imputation"), schema)
+    assert (filled.objective, filled.draws, filled.likelihood) == ("iwae", 20, "student-t")
+    assert (filled.prior, filled.latent_dim) == ("normal", 10)
+    said = Options(purpose="imputation", objective="elbo", likelihood="gaussian", latent_dim=3, epochs=2, hidden=(8,))
+    kept = for_imputation(said, schema)
+    assert (kept.objective, kept.draws, kept.likelihood, kept.latent_dim) == ("elbo", None, "gaussian", 3)
+    assert (kept.epochs, kept.hidden) == (2, (8,))
+    assert for_imputation(Options(time="5s"), schema).epochs is None
