@@ -39,6 +39,7 @@ Tell = Callable[[float], None]
 LEVELS = 255  # that a step counts in, whatever the number of levels
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
+FINER = (1, 2, 4)  # cells that are tried for a quality
 HALVINGS = 7  # of the qualities between which one gives the bits asked for
 
 
@@ -227,11 +228,15 @@ def chosen(codes: Indices, model: IntegerModel, dial: Dial, tell: Tell | None = 
         kinds = _telling(kinds, len(kinds) * (1 if dial.target_bits is None else HALVINGS + 1), tell)
     if dial.quality is not None:
         quality = dial.quality
-        return min((kind(quality) for kind in kinds), key=lambda p: p.squared_error + p.worth * p.bits)
+        return min((kind(quality) for kind in kinds), key=_cost)
     most = dial.target_bits
     assert most is not None
     points = [_within_bits(kind, most) for kind in kinds]
     return min(points, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
+
+
+def _cost(point: Point) -> float:
+    return point.squared_error + point.worth * point.bits
 
 
 def _telling(kinds: Sequence[Kind], n_calls: int, tell: Tell) -> list[Kind]:
@@ -260,9 +265,13 @@ def _within_bits(kind: Kind, bits: float) -> Point:
 
 
 def _latent(sample: Indices, model: IntegerModel, quality: float) -> Point:
-    """Return the latent way for a quality, measured on some rows."""
+    """Return the best latent way for a quality, measured on some rows.
+
+    Where cells are wide the prior tells them badly, and finer ones than the quality asks for may take fewer bits.
+    """
     step = step_of(quality) * model.top / LEVELS
-    return measured(latent.lattice_of(model, sample, step), sample, model, slope(step))
+    tried = (measured(latent.lattice_of(model, sample, step / k), sample, model, slope(step)) for k in FINER)
+    return min(tried, key=_cost)
 
 
 def _rounding(sample: Indices, counts: Array, model: IntegerModel, quality: float) -> Point:
