@@ -75,6 +75,13 @@ def test_only_gaps_of_a_table_change(of_table, library):
     assert set(found["ward"]) == {"north", "south", "west"}
 
 
+def test_an_enum_keeps_its_categories():
+    wards = pl.Enum(["north", "south", "west", "none"])
+    table = mixed().cast({"ward": wards})
+    vae = vaekit.VAE(**SMALL).fit(table)
+    assert vae.impute(table).schema == table.schema
+
+
 def test_columns_that_the_model_does_not_know_stay(of_table):
     table = mixed().with_columns(name=pl.Series([None, "x"] * 60))
     assert of_table.impute(table)["name"].equals(table["name"])

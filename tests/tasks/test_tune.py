@@ -46,6 +46,21 @@ def test_qualities_out_of_range_are_refused(quality):
         first.tune(rows, quality=quality)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs of a tuning must be at least 1; got 0"),
+        ({"epochs": -1}, "got -1"),
+        ({"valid": 1.0}, "got 1.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    rows = load("digits").astype(np.uint8)[:100]
+    first = vaekit.VAE(latent_dim=2, hidden=(4, 4), epochs=1).fit(rows)
+    with pytest.raises(ParameterError, match=words):
+        first.tune(rows, quality=30, **settings)
+
+
 def test_models_of_reals_are_refused():
     rows = np.random.default_rng(0).normal(size=(100, 3))
     first = vaekit.VAE(latent_dim=2, hidden=(4, 4), epochs=1).fit(rows)

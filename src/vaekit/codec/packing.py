@@ -35,16 +35,11 @@ PLANNING = 0.3  # of the time that a lossy archive of an array takes, about
 def compress(
     data: Any,
     model: bytes | None,
-    *,
-    embed_model: bool = False,
-    names: list[str] | None = None,
-    dial: Dial | None = None,
-    processes: int = 1,
-    tell: Tell | None = None,
+    **options: Any,
 ) -> bytes:
-    """Return data as an archive, every block of which was decoded and compared; the parameters are those of `write`."""
+    """Return data as an archive, every block of which was decoded and compared; the options are those of `write`."""
     stream = io.BytesIO()
-    write(stream, data, model, embed_model=embed_model, names=names, dial=dial, processes=processes, tell=tell)
+    write(stream, data, model, **options)
     return stream.getvalue()
 
 
@@ -166,7 +161,7 @@ def _add_rows(
             return header
         blocks.clear()
         blocks.add(by_column)
-    return found | {"library": array_tables.LIBRARY, "dtype": rows.dtype.str}
+    return found | {"library": array_tables.LIBRARY, "dtype": rows.dtype.str, "raw_bytes": rows.nbytes}
 
 
 def _add_array(

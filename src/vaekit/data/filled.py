@@ -64,7 +64,12 @@ def _filled_frame(frame: Any, schema: Schema, rows: NDArray[np.int64], codes: Ar
             values[rows[gaps]] = schema.decode_column(j, flat[gaps, j])
             made[name] = values
     native = nw.from_native(frame_of(made, {name: dtypes[name] for name in made}, library), eager_only=True)
-    return table.with_columns(*[native.get_column(name) for name in made]).to_native()
+    return table.with_columns(*[_like(native.get_column(name), table.get_column(name)) for name in made]).to_native()
+
+
+def _like(made: Any, given: Any) -> Any:
+    """Return a column in the very dtype of the one that it replaces, an Enum with its categories."""
+    return made.cast(given.dtype) if str(given.dtype).startswith("Enum") else made
 
 
 def with_values(data: Any, schema: Schema, given: Mapping[str, Any]) -> Any:

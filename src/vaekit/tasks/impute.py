@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaekit.data.batches import seed_of
-from vaekit.data.fields import Binary, Categorical
+from vaekit.data.fields import Array, Binary, Categorical, Field
 from vaekit.data.filled import filled
 from vaekit.data.frames import frame_of, is_frame
 from vaekit.data.schema import Schema
@@ -26,6 +26,9 @@ from vaekit.training.precision import own_randomness
 
 DRAWS = 512  # of z for each row
 MOST_VALUES = 2**21  # decoded at once
+DTYPES = {"row": "Int64", "column": "String", "value": "String"} | dict.fromkeys(
+    ("low", "high", "probability"), "Float64"
+)  # of the columns of `intervals`
 
 
 def impute(fitted: Fitted, data: Any, tell: Tell | None = None) -> Any:
@@ -77,7 +80,7 @@ def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: T
     if n_draws < 1:
         raise ParameterError(f"The number of draws must be at least 1; got {n_draws}.")
     gappy, rows, schema = _gappy(fitted, data)
-    drawn = in_tiles(partial(_drawn, fitted.model.eval(), n_draws, seed), rows, 1, tell)  # [n, n_draws, *event]
+    drawn = in_tiles(_drawing(fitted.model.eval(), n_draws, seed), rows, 1, tell)  # [n, n_draws, *event]
     return [filled(data, schema, gappy, part.numpy()) for part in drawn.unbind(1)] if len(rows) else [data] * n_draws
 
 
@@ -112,8 +115,14 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
     if not 0 < coverage < 1:
         raise ParameterError(f"The coverage of intervals must be between 0 and 1; got {coverage:g}.")
     gappy, rows, schema = _gappy(fitted, data)
-    drawn = in_tiles(partial(_drawn, fitted.model.eval(), DRAWS, 0), rows, 1, tell)  # [n, K, *event]
-    return _as_lines(schema, gappy, rows.cpu().numpy(), drawn.numpy(), coverage)
+    draw = _drawing(fitted.model.eval(), DRAWS)
+    fields = schema.fields * schema.n_dims if schema.is_block else schema.fields
+
+    def told(codes: Tensor) -> Tensor:
+        return torch.from_numpy(_summary(fields, draw(codes)[0].flatten(1).numpy(), coverage))[None]
+
+    found = in_tiles(told, rows, 1, tell).numpy()  # [n, 3, D]
+    return _as_lines(schema, fields, gappy, rows.flatten(1).cpu().numpy(), found)
 
 
 def _gappy(fitted: Fitted, data: Any) -> tuple[NDArray[np.int64], Tensor, Schema]:
@@ -133,39 +142,45 @@ def _rows_at_once(model: LatentModel) -> int:
     return max(1, MOST_VALUES // (DRAWS * math.prod(model.observation.parameter_shape)))
 
 
-def _drawn(model: LatentModel, n_draws: int, seed: int, codes: Tensor) -> Tensor:
-    """Return draws of one row, [1, n_draws, *event_shape]: z by its weights, then x by p(x | z)."""
-    x = _seen(model, codes)
-    z, log_weights = weighted_codes(model, x, *noises(model, DRAWS))
-    with own_randomness(seed_of(seed, 9)):
-        chosen = log_weights[:, 0].softmax(0).multinomial(n_draws, replacement=True)
-        return decoded(model, x, z[chosen]).sample()[None].cpu()
+def _drawing(model: LatentModel, n_draws: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """Return what draws n_draws times what a row [1, *event_shape] lacks: z by its weights, then x by p(x | z)."""
+    noise = noises(model, DRAWS)
+
+    def draw(codes: Tensor) -> Tensor:
+        x = _seen(model, codes)
+        z, log_weights = weighted_codes(model, x, *noise)
+        with own_randomness(seed_of(seed, 9)):
+            chosen = log_weights[:, 0].softmax(0).multinomial(n_draws, replacement=True)
+            return decoded(model, x, z[chosen]).sample()[None].cpu()  # [1, n_draws, *event_shape]
+
+    return draw
 
 
-def _as_lines(
-    schema: Schema, gappy: NDArray[np.int64], codes: NDArray[Any], drawn: NDArray[Any], coverage: float
-) -> Any:
-    """Return the frame of `intervals` of draws [n, K, *event_shape]."""
-    n, flat = len(gappy), drawn.reshape(*drawn.shape[:2], -1) if len(gappy) else np.zeros((0, 1, schema.n_dims))
-    lines: dict[str, list[Any]] = {name: [] for name in ("row", "column", "value", "low", "high", "probability")}
-    for i, j in np.argwhere(np.isnan(codes.reshape(n, schema.n_dims))):
-        field = schema.fields[0 if schema.is_block else j]
-        lines["row"].append(int(gappy[i]))
-        lines["column"].append(schema.names[j])
-        for name, value in _line(schema, field, j, flat[i, :, j], coverage).items():
-            lines[name].append(value)
-    dtypes = {"row": "Int64", "column": "String", "value": "String"} | dict.fromkeys(
-        ("low", "high", "probability"), "Float64"
-    )
-    return frame_of({name: np.array(values, dtype=object) for name, values in lines.items()}, dtypes, "polars")
+def _summary(fields: Sequence[Field], draws: Array, coverage: float) -> Array:
+    """Return of draws [K, D] the mean and two ends, or the likeliest category and its probability, twice: [3, D]."""
+    ends = np.quantile(draws, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+    found = np.stack([draws.mean(0), *ends])
+    for j, field in enumerate(fields):
+        if _is_told_by_chance(field):
+            counts = np.bincount(draws[:, j].astype(np.int64))
+            found[:, j] = counts.argmax(), *[counts.max() / counts.sum()] * 2
+    return found
 
 
-def _line(schema: Schema, field: Any, place: int, draws: NDArray[Any], coverage: float) -> dict[str, Any]:
-    """Return value, low, high and probability of one gap."""
-    if isinstance(field, Categorical | Binary):
-        counts = np.bincount(draws.astype(np.int64))
-        (value,) = schema.decode_column(place, np.array([counts.argmax()]))
-        return {"value": str(value), "low": None, "high": None, "probability": counts.max() / counts.sum()}
-    ends = np.quantile(draws, [(1 - coverage) / 2, (1 + coverage) / 2])
-    low, high, value = (float(v) for v in schema.decode_column(place, np.array([*ends, draws.mean()])))
-    return {"value": f"{value:g}", "low": low, "high": high, "probability": None}
+def _is_told_by_chance(field: Field) -> bool:
+    return isinstance(field, Categorical | Binary)
+
+
+def _as_lines(schema: Schema, fields: Sequence[Field], gappy: NDArray[np.int64], codes: Array, found: Array) -> Any:
+    """Return the frame of `intervals` of codes [n, D] and what is told of their gaps, [n, 3, D]."""
+    lines: dict[str, list[Any]] = {name: [] for name in DTYPES}
+    for i, j in np.argwhere(np.isnan(codes)):
+        value, low, high = found[i, :, j]
+        if _is_told_by_chance(fields[j]):
+            told = (str(schema.decode_column(j, np.array([value]))[0]), None, None, low)
+        else:
+            ends = schema.decode_column(j, np.array([value, low, high])).astype(np.float64).tolist()
+            told = (f"{ends[0]:g}", *ends[1:], None)
+        for name, cell in zip(DTYPES, (int(gappy[i]), schema.names[j], *told), strict=True):
+            lines[name].append(cell)
+    return frame_of({name: np.array(cells, dtype=object) for name, cells in lines.items()}, DTYPES, "polars")

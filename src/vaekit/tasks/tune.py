@@ -13,7 +13,7 @@ import torch
 from vaekit.codec.dial import Dial, slope, step_of
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Levels
-from vaekit.errors import DataError
+from vaekit.errors import DataError, ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.objectives.squared_error import squared_error
 from vaekit.tasks.fit import MOST_HELD_OUT, finish
@@ -56,11 +56,12 @@ def tune(
     Raises
     ------
     ParameterError
-        When the quality is out of its range.
+        When quality, epochs or share are out of their range.
     DataError
         When the model is not of levels without gaps, as of pictures.
     """
     dial = Dial(quality=quality)
+    _check(epochs, valid)
     _refuse_others(fitted)
     tuned = Fitted(copy.deepcopy(fitted.model), fitted.schema, fitted.architecture, copy.deepcopy(fitted.record))
     settings = _settings(fitted, epochs, time)
@@ -82,6 +83,13 @@ def tune(
     finish(run, tuned, rows, fitted.record["metrics"]["without_latent_nats"], keep_active=False)
     tuned.record |= {key: fitted.record[key] for key in KEPT} | {"tuned": dial.said}
     return tuned
+
+
+def _check(epochs: int | None, valid: float) -> None:
+    if epochs is not None and epochs < 1:
+        raise ParameterError(f"The epochs of a tuning must be at least 1; got {epochs}.")
+    if not 0 <= valid < 1:
+        raise ParameterError(f"The share of rows held out must be from 0 up to below 1; got {valid}.")
 
 
 def _refuse_others(fitted: Fitted) -> None:
