@@ -346,3 +346,12 @@ def test_a_range_beyond_all_floats_has_a_share_all_the_same(of_measurements):
     table = measurements().head(3).with_columns(real=wide)
     found = of_measurements.decompress(of_measurements.compress(table, max_error="1%"))
     assert near(table["real"], found["real"], 3.4e306).all()
+
+
+@pytest.mark.parametrize("quality", [0, 20])
+def test_latent_cells_are_no_worse_than_those_that_a_quality_asks_for(digits_model, quality):
+    model = model_bytes.from_bytes(digits_model.fitted_.integer_model)
+    sample = lossy._levels(model, load("digits")[:64].astype(np.uint8))
+    step = lossy.step_of(quality) * model.top / lossy.LEVELS
+    asked = lossy.measured(latent.lattice_of(model, sample, step), sample, model, lossy.slope(step))
+    assert lossy._cost(lossy._latent(sample, model, quality)) <= lossy._cost(asked)
