@@ -2,7 +2,7 @@
 
 Protocol: a VAE with 64 latent units is fitted on the training pictures alone for the time given, and writes archives
 of the first 2,000 test pictures at qualities from 0 to 90 and for some numbers of bits; the same model, tuned on the
-training pictures for quality 50 within five minutes, does so at qualities from 0 to 50. PSNR is 10 log10(255² / MSE)
+training pictures for quality 50 within ten minutes, does so at qualities from 0 to 50. PSNR is 10 log10(255² / MSE)
 over all values, SSIM the mean over pictures (7 × 7 windows), "largest" the largest error of a value in grey levels;
 accuracy is that of a logistic regression on the pixels of the training pictures, asked about the pictures that come
 back. Bits are 8 × the bytes of the archive (without the model, which all archives share) over the number of values.
@@ -76,7 +76,7 @@ def tuned(name: str, time: str, vae: vaekit.VAE, train: np.ndarray) -> vaekit.VA
     if path.exists():
         return vaekit.load(path)
     vae.verbose = True
-    found = vae.tune(train, quality=TUNED_FOR, time="5m")
+    found = vae.tune(train, quality=TUNED_FOR, time="10m")
     found.save(path)
     return found
 

@@ -235,8 +235,6 @@ def test_what_cannot_be_done_is_said_in_a_sentence(digits_model):
         digits_model.compress(rows, quality=3, max_error=1)
     with pytest.raises(ParameterError, match="target_bits must leave these rows about .* bits each, .*; it leaves"):
         digits_model.compress(rows, target_bits=1)
-    with pytest.raises(DataError, match="these rows are others. Compress them with max_error"):
-        digits_model.compress(rows / 7, quality=50)
     with pytest.raises(DataError, match="complex128 is nothing one can measure"):
         digits_model.compress(np.array([[1j]]), max_error=1)
 
@@ -310,8 +308,64 @@ def test_a_frame_of_pandas_and_one_without_rows_come_back(of_measurements):
     assert list(found.columns) == list(table.columns)
     none = measurements().head(0)
     assert of_measurements.decompress(of_measurements.compress(none, max_error=1)).equals(none)
-    with pytest.raises(DataError, match="these are columns. Compress them with max_error"):
-        of_measurements.compress(table, quality=50)
+
+
+@pytest.mark.parametrize("quality", [0, 50, 100])
+def test_a_quality_of_columns_of_reals_is_a_bound_by_each_ones_range(quality, of_measurements):
+    table = measurements()
+    found = of_measurements.decompress(of_measurements.compress(table, quality=quality))
+    assert found.select("whole", "name").equals(table.select("whole", "name"))
+    for name in ("real", "small", "gappy", "nan", "price"):
+        bound = Dial(quality=quality).most_off(table[name].drop_nulls().to_numpy())
+        assert near(table[name], found[name], bound).all()
+
+
+def test_columns_keep_to_the_bits_that_are_asked_for(of_measurements):
+    table = measurements()
+    sizes = {bits: 8 * len(of_measurements.compress(table, target_bits=bits)) / len(table) for bits in (60, 100)}
+    assert all(0.9 * bits < size <= bits for bits, size in sizes.items())
+    with pytest.raises(ParameterError, match="at least .* bits each, what cannot be lost included; it leaves 5"):
+        of_measurements.compress(table, target_bits=5)
+
+
+# -- windows of time ---------------------------------------------------------------------------------------------------
+
+
+def waves(n: int = 1500) -> np.ndarray:
+    """Two channels of noisy waves: [n, 12, 2]."""
+    rng = np.random.default_rng(0)
+    turns = 2 * np.pi * (np.arange(12) / 12 + rng.random((n, 1)))
+    waves = rng.lognormal(0, 0.3, (n, 1, 1)) * np.stack([np.sin(turns), np.cos(turns)], -1)
+    return (waves + 0.01 * rng.normal(size=(n, 12, 2))).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["mlp", "conv"])
+def of_waves(request):
+    return vaekit.VAE(latent_dim=3, epochs=40, batch_size=50, network=request.param, random_state=0).fit(waves())
+
+
+@pytest.mark.parametrize("said", [{"max_error": 0.05}, {"max_error": "1%"}, {"quality": 60}])
+def test_windows_of_time_are_told_by_the_model_within_their_bound(said, of_waves):
+    rows = waves()
+    blob, alone = of_waves.compress(rows, **said), packing.compress(rows, None, dial=Dial(**said))
+    found = of_waves.decompress(blob)
+    assert (found.dtype, found.shape) == (rows.dtype, rows.shape)
+    assert np.abs(found.astype(np.float64) - rows).max() <= Dial(**said).most_off(rows)
+    assert Reader(blob).header["coded"]
+    assert len(blob) < len(alone)
+
+
+def test_windows_of_time_keep_to_the_bits_that_are_asked_for(of_waves):
+    blob = of_waves.compress(waves(), target_bits=100)
+    assert 90 < 8 * len(blob) / len(waves()) <= 100
+
+
+def test_pictures_of_reals_come_back_in_their_own_layout():
+    rows = waves().reshape(-1, 4, 3, 2)  # H, W, C
+    vae = vaekit.VAE(latent_dim=3, epochs=40, batch_size=50, network="mlp", random_state=0).fit(rows)
+    blob = vae.compress(rows, max_error=0.1)
+    assert Reader(blob).header["coded"]
+    assert np.abs(vae.decompress(blob) - rows).max() <= 0.1 + 1e-6
 
 
 def test_columns_that_no_model_codes_are_packed_as_whole_numbers():

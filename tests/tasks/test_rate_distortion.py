@@ -56,5 +56,5 @@ def test_a_model_of_columns_is_refused():
     table = np.random.default_rng(0).normal(size=(50, 3)).round(1) * [1, 10, 100]
     frame = pl.DataFrame(table, schema=["a", "b", "c"])
     fitted = vaekit.VAE(latent_dim=1, epochs=1, hidden=(4,)).fit(frame)
-    with pytest.raises(DataError, match="the model is of columns. Compress with max_error"):
+    with pytest.raises(DataError, match="the model is of columns. Compress them with max_error"):
         task.rate_distortion(fitted.fitted_, frame)

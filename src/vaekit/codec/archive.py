@@ -176,7 +176,7 @@ def _frame(reader: Reader, numbers: Sequence[int], pieces: Sequence[bytes], mode
         rows = np.frombuffer(b"".join(pieces[1:]), "<i8").reshape(-1, len(schema.fields))
         table = frames.joined(schema, header["coded"], header["nan"], rows, table[reader.items(numbers)])
     if header.get("library") == array_tables.LIBRARY:
-        return array_tables.as_array(table, header["dtype"])
+        return array_tables.as_array(table, *coding.layout(header))
     return table.to_pandas() if header.get("library") == "pandas" else table
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vaekit.codec import model_bytes
 from vaekit.codec.columns import Columns
-from vaekit.data.schema import Schema
+from vaekit.data.schema import Schema, from_channels_first, layout_of, to_channels_first
 
 Array = NDArray[Any]
 
@@ -22,33 +22,41 @@ def as_table(rows: Array, model: bytes | None) -> pl.DataFrame | None:
 
     Parameters
     ----------
-    rows : ndarray of shape (n, columns)
+    rows : ndarray of shape (n, ...)
     model : bytes or None
         An integer model.
     """
-    if model is None or rows.ndim != 2 or not len(rows) or rows.dtype.kind not in "iufb":
+    if model is None or rows.ndim < 2 or not len(rows) or rows.dtype.kind not in "iufb":
         return None
     integer = model_bytes.from_bytes(model)
     schema = Schema.from_json(integer.schema)
-    if not isinstance(integer.likelihood, Columns) or schema.is_frame or rows.shape[1] != len(schema.fields):
+    if not isinstance(integer.likelihood, Columns) or schema.is_frame or rows[0].size != len(schema.fields):
         return None
     if rows.dtype == np.float16 or _has_odd_nans(rows):
         return None
-    return pl.DataFrame({name: rows[:, j].astype(_native(rows.dtype)) for j, name in enumerate(schema.names)})
+    values = to_channels_first(rows, layout_of(rows.shape[1:])).reshape(len(rows), -1)
+    return pl.DataFrame({name: values[:, j].astype(_native(rows.dtype)) for j, name in enumerate(schema.names)})
 
 
-def as_array(table: pl.DataFrame, dtype: str) -> Array:
+def told(rows: Array) -> dict[str, Any]:
+    """Return what an archive's header tells of the array."""
+    return {"dtype": rows.dtype.str, "row_shape": list(rows.shape[1:])}
+
+
+def as_array(table: pl.DataFrame, dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> Array:
     """Return the array that a table was made of.
 
     Examples
     --------
-    >>> as_array(pl.DataFrame({"x0": [1, 2], "x1": [3, 4]}), "<i8").tolist()
+    >>> as_array(pl.DataFrame({"x0": [1, 2], "x1": [3, 4]}), np.dtype("<i8"), (2,)).tolist()
     [[1, 3], [2, 4]]
     """
-    rows = np.empty((table.height, table.width), dtype)
+    values = np.empty((table.height, table.width), dtype)
     for j, column in enumerate(table.get_columns()):
-        rows[:, j] = column.to_numpy()
-    return rows
+        values[:, j] = column.to_numpy()
+    layout = layout_of(row_shape)
+    inner = to_channels_first(np.empty((1, *row_shape)), layout).shape[1:]
+    return np.ascontiguousarray(from_channels_first(values.reshape(-1, *inner), layout))
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:

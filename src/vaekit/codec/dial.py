@@ -13,6 +13,7 @@ from vaekit.errors import ParameterError
 
 STEPS_IN_DIAL = 8.0  # octaves of the step from quality 0 to 100
 SLOPE = math.log(2) / 6  # λ / s²
+LEVELS = 255  # that a step counts in, whatever the number of levels
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,25 @@ class Dial:
     def most_off(self, values: NDArray[Any]) -> float:
         """Return by how much values may be off, in their units; those that are not finite have no part in the range.
 
+        A quality stands for half its step of 255 to the range.
+
         Examples
         --------
         >>> Dial(max_error="10%").most_off(np.array([5.0, 25.0])), Dial(max_error=3).most_off(np.array([5.0, 25.0]))
         (2.0, 3.0)
+        >>> Dial(quality=50).most_off(np.array([0.0, 255.0])), Dial(quality=100).most_off(np.array([0.0, 255.0]))
+        (8.0, 0.0)
         """
-        if not isinstance(self.max_error, str) or not self.max_error.endswith("%"):
+        if self.quality is None and not str(self.max_error).endswith("%"):
             return self._error()
-        shares = self._error() * values[np.isfinite(values)].astype(np.float64)  # whose range is no infinity
+        shares = self._share() * values[np.isfinite(values)].astype(np.float64)  # whose range is no infinity
         return float(shares.max() - shares.min()) if len(shares) else 0.0
+
+    def _share(self) -> float:
+        """Return the share of their range by which values may be off."""
+        if self.quality is None:
+            return self._error()
+        return 0.0 if self.quality == 100 else step_of(self.quality) / LEVELS / 2
 
     def _error(self) -> float:
         """Return the number that was said, as a share where it has a per cent sign; below 0 where it is none."""

@@ -237,9 +237,7 @@ def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: 
     assert isinstance(model, Exported)
     z = _drawn(model.posterior(rows), model.latent_dim)
     likelihood, output = (
-        integer_likelihood(model.observation)
-        if schema.is_block
-        else integer_columns(_of_columns(model), schema, whole_rows(schema, rows), model._decode(z).flatten(1))
+        integer_likelihood(model.observation) if schema.is_block else _integer_columns(model, schema, rows, z)
     )
     return IntegerModel(
         posterior=integer_posterior(model, schema, rows, z, grid, width),
@@ -250,6 +248,11 @@ def export(model: LatentModel, schema: Schema, rows: Tensor, grid: Grid, width: 
         n_values=math.prod(model.event_shape),
         top=_top(model) if schema.is_block else TOP,
     )
+
+
+def _integer_columns(model: LatentModel, schema: Schema, rows: Tensor, z: Tensor) -> tuple[Columns, Output]:
+    parameters, is_linear = model._decode(z).flatten(1), isinstance(model.decoder.head, nn.Linear)
+    return integer_columns(_of_columns(model), schema, whole_rows(schema, rows), parameters, alike=not is_linear)
 
 
 def _top(model: LatentModel) -> int:
@@ -281,7 +284,10 @@ def _inputs(model: Exported, schema: Schema, rows: Tensor, width: Width) -> Inpu
     if schema.is_block:
         top = _top(model)
         return Inputs([], rows.float() / top, 1 / top, top)
-    read, step = reader(schema, width.activation)
+    read, steps = reader(schema, width.activation)
+    step = steps[0] if (steps == steps[0]).all() else steps
+    if not isinstance(step, float) and blocks(model.encoder)[0].weight.dim() == 4:
+        raise NotImplementedError("a convolution of values with gaps has no integer form")
     real = torch.from_numpy(read(whole_rows(schema, rows).astype(np.float64)) * step).float()
     return Inputs([read], real, step, width.activation)
 

@@ -72,7 +72,8 @@ def whole_rows(schema: Schema, rows: Tensor) -> Whole:
     """Return about the whole numbers [n, values] of codes [n, *event_shape]; exactly, but for reals."""
     if schema.is_block:
         return rows.long().numpy().reshape(len(rows), -1)
-    columns = [whole.of_codes(field, column) for field, column in zip(schema.fields, rows.numpy().T, strict=True)]
+    values = rows.flatten(1).numpy()
+    columns = [whole.of_codes(field, column) for field, column in zip(schema.fields, values.T, strict=True)]
     return np.stack(columns, axis=1)
 
 
@@ -120,7 +121,7 @@ def _units(field: Real | Levels) -> tuple[float, float]:
 
 
 def integer_columns(
-    observation: ProductLikelihood, schema: Schema, rows: Whole, parameters: Tensor
+    observation: ProductLikelihood, schema: Schema, rows: Whole, parameters: Tensor, *, alike: bool = False
 ) -> tuple[Columns, Output]:
     """Return a product of likelihoods over whole numbers, and the steps of the decoder's numbers.
 
@@ -132,14 +133,15 @@ def integer_columns(
         Which ranges are taken from.
     parameters : Tensor of shape (n, P)
         That the decoder makes for such rows.
+    alike : bool
+        Whether all columns have one range, as convolutions need, which make the numbers of all places alike.
     """
     step, shift, columns = np.full(parameters.shape[1], 1 / LOG_STEPS), np.zeros(parameters.shape[1]), []
     for part, i, j, places in _columns(observation):
-        made = density(part, i, schema.fields[j], rows[:, j], parameters[:, places])
+        seen = rows.ravel() if alike else rows[:, j]
+        made = density(part, i, schema.fields[j], seen, parameters[:, places])
         if made is not None:
-            columns.append(
-                Column(j, places, made.low, made.n_cells, made.width, _kinds(rows[:, j], made), made.density)
-            )
+            columns.append(Column(j, places, made.low, made.n_cells, made.width, _kinds(seen, made), made.density))
             step[places[: made.n_locations]], shift[places[: made.n_locations]] = made.step, made.shift
     if not columns:
         raise NotImplementedError("no column of the table has a likelihood with an integer form")
@@ -271,9 +273,9 @@ def _firsts(n_cells: int) -> Array:
 
 def float_bits_of_columns(model: LatentModel, schema: Schema, likelihood: Columns, rows: Tensor, z: Tensor) -> Tensor:
     """Return what the columns of rows of codes cost given z in real numbers, their kinds as in whole ones: [n] bits."""
-    gaps, x = rows.isnan(), whole_rows(schema, rows)
-    log_prob = model.likelihood(z, model.observation.exposure(rows)).log_prob(rows.masked_fill(gaps, 0.0))
-    log_mass = (log_prob - model.observation.log_unit).masked_fill(gaps, 0.0)
+    gaps, x = rows.isnan().flatten(1), whole_rows(schema, rows)
+    log_prob = model.likelihood(z, model.observation.exposure(rows)).log_prob(rows.nan_to_num(0.0))
+    log_mass = (log_prob - model.observation.log_unit).flatten(1).masked_fill(gaps, 0.0)
     bits = torch.zeros(len(rows), dtype=torch.float64)
     for column in likelihood.columns:
         field = schema.fields[column.field]

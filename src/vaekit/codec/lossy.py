@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.codec import bits_back, latent, model_bytes
-from vaekit.codec.dial import Dial, slope, step_of
+from vaekit.codec.dial import LEVELS, Dial, slope, step_of
 from vaekit.codec.entropy import Indices
 from vaekit.codec.lattice import Lattice
 from vaekit.codec.likelihoods import Bernoulli
@@ -29,6 +29,7 @@ from vaekit.codec.model import IntegerModel
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.fields import Levels, Real
+from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError, ParameterError
 
@@ -36,11 +37,10 @@ Array = NDArray[Any]
 Way = Rounding | Lattice
 Tell = Callable[[float], None]
 
-LEVELS = 255  # that a step counts in, whatever the number of levels
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
 FINER = (1, 2, 4)  # cells that are tried for a quality
-HALVINGS = 7  # of the qualities between which one gives the bits asked for
+HALVINGS = 7  # of qualities or bounds, between which one gives the bits asked for
 
 
 Kind = Callable[[float], "Point"]  # from a quality to what a kind of way costs
@@ -99,21 +99,15 @@ def planned(rows: Array, model: bytes | None, dial: Dial, tell: Tell | None = No
     Raises
     ------
     DataError
-        When the values are no real numbers, or not those that the model codes and quality or bits were asked for.
+        When the values are no real numbers.
     ParameterError
         When even the lowest quality takes more bits than were asked for.
     """
     if rows.dtype.kind not in "iufb":
         raise DataError(f"What is lost of {rows.dtype} is nothing one can measure. Compress numbers, or all of it.")
-    integer = None if model is None else model_bytes.from_bytes(model)
-    codes = None if integer is None else _levels(integer, rows)
-    if dial.max_error is not None:
+    integer, codes = _coded(model, rows)
+    if dial.max_error is not None or codes is None or integer is None:
         return _within(rows, codes, integer, dial.most_off(rows.ravel()))
-    if codes is None or integer is None:
-        raise DataError(
-            "quality and target_bits are of levels that the model codes, as of pictures; these rows are others. "
-            "Compress them with max_error."
-        )
     found = chosen(codes, integer, dial, tell)
     if dial.target_bits is not None and found.bits > dial.target_bits:
         raise ParameterError(
@@ -123,6 +117,17 @@ def planned(rows: Array, model: bytes | None, dial: Dial, tell: Tell | None = No
     if isinstance(found.way, Lattice):
         return Plan(rows, {"lattice": found.way.to_json()}, found.worth)
     return Plan(rows, {}) if found.way is None else _rounded(rows, codes, integer, found.way)
+
+
+def by_bound(data: Any, model: bytes | None) -> bool:
+    """Whether the rows are others than the levels that a model codes: what is lost of them is a bound on the error."""
+    return is_frame(data) or _coded(model, np.asarray(data))[1] is None
+
+
+def _coded(model: bytes | None, rows: Array) -> tuple[IntegerModel | None, Indices | None]:
+    """Return the model, and the levels of rows, or None where it does not code such."""
+    integer = None if model is None else model_bytes.from_bytes(model)
+    return integer, None if integer is None else _levels(integer, rows)
 
 
 def _levels(integer: IntegerModel, rows: Array) -> Indices | None:
@@ -198,17 +203,7 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
     schema : Schema or None
         Columns that it knows as whole numbers or levels stay exact, in whatever dtype they come.
     dial : Dial
-
-    Raises
-    ------
-    DataError
-        When something else than max_error was said.
     """
-    if dial.max_error is None:
-        raise DataError(
-            "quality and target_bits are of pictures and vectors of levels; these are columns. "
-            "Compress them with max_error."
-        )
     exact = {field.name for field in schema.fields if type(field) is not Real} if schema is not None else set()
     reals = [name for name, dtype in table.schema.items() if dtype.is_float() and name not in exact]
     return {name: dial.most_off(table[name].drop_nulls().to_numpy()) for name in reals}
@@ -231,7 +226,7 @@ def chosen(codes: Indices, model: IntegerModel, dial: Dial, tell: Tell | None = 
         return min((kind(quality) for kind in kinds), key=_cost)
     most = dial.target_bits
     assert most is not None
-    points = [_within_bits(kind, most) for kind in kinds]
+    points = [measured(p.way, sample, model, p.worth) for p in (_within_bits(kind, most) for kind in kinds)]
     return min(points, key=lambda p: (max(0.0, p.bits - most), p.squared_error))
 
 

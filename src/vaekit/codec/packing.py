@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -23,12 +23,14 @@ from vaekit.codec.spool import Spool
 from vaekit.codec.workers import Tell, side_by_side
 from vaekit.data.frames import is_frame
 from vaekit.data.schema import Schema
-from vaekit.errors import DataError
+from vaekit.errors import DataError, ParameterError
 
 Array = NDArray[Any]
+Once = Callable[[Dial | None], None]  # writes all rows as a dial asks for
 
 ROWS_IN_BLOCK = 1250
 CODED = {VAE, LATENT}
+MOST_OCTAVES = 24.0  # what a float of 32 bits holds
 PLANNING = 0.3  # of the time that a lossy archive of an array takes, about
 
 
@@ -79,15 +81,56 @@ def write(
     """
     held = model_bytes.packed(model) if model is not None and embed_model else b""
     once = partial(_write, stream, data, model, held, names, processes=processes, tell=tell)
-    once(dial)
     if dial is None or dial.target_bits is None or not len(data):
-        return
-    most = len(held) + dial.target_bits * len(data) / 8
-    while (n_bytes := stream.tell()) > most:  # the rows that were looked at told less
-        dial = replace(dial, target_bits=0.99 * dial.target_bits * (most - len(held)) / (n_bytes - len(held)))
-        stream.seek(0)
-        stream.truncate()
         once(dial)
+    elif lossy.by_bound(data, model):
+        _write_least_bound(stream, once, len(held), dial.target_bits, len(data))
+    else:
+        _write_within_bits(stream, once, len(held), dial, len(data))
+
+
+def _write_within_bits(stream: BinaryIO, once: Once, model_size: int, dial: Dial, n_rows: int) -> None:
+    """Write rows of levels in the bits that a dial asks for."""
+    assert dial.target_bits is not None
+    most = model_size + dial.target_bits * n_rows / 8
+    once(dial)
+    while (n_bytes := stream.tell()) > most:  # the rows that were looked at told less
+        dial = replace(dial, target_bits=0.99 * dial.target_bits * (most - model_size) / (n_bytes - model_size))
+        _clear(stream)
+        once(dial)
+
+
+def _write_least_bound(stream: BinaryIO, once: Once, model_size: int, target_bits: float, n_rows: int) -> None:
+    """Write other rows with the least bound on the error that takes no more than the bits for a row.
+
+    Raises
+    ------
+    ParameterError
+        When even the greatest takes more.
+    """
+    low, high, most = 0.0, MOST_OCTAVES, model_size + target_bits * n_rows / 8  # octaves below the range of values
+    once(_bound(low))
+    if stream.tell() > most:
+        raise ParameterError(
+            f"target_bits must leave these rows at least {8 * (stream.tell() - model_size) / n_rows:.4g} bits each, "
+            f"what cannot be lost included; it leaves {target_bits:.4g}. Ask for more bits."
+        )
+    for _ in range(lossy.HALVINGS):
+        middle = (low + high) / 2
+        _clear(stream)
+        once(_bound(middle))
+        low, high = (middle, high) if stream.tell() <= most else (low, middle)
+    _clear(stream)
+    once(_bound(low))
+
+
+def _bound(octaves: float) -> Dial:
+    return Dial(max_error=f"{100 * 2**-octaves:.4g}%")
+
+
+def _clear(stream: BinaryIO) -> None:
+    stream.seek(0)
+    stream.truncate()
 
 
 def _write(
@@ -150,7 +193,8 @@ def _add_rows(
     plan, own, each = lossy.Plan(rows, {}), None, tell
     if dial is not None and len(rows):
         plan, each = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
-        own = None if dial.max_error is None else Dial(max_error=dial.most_off(rows.ravel()))  # of all columns alike
+        if dial.target_bits is None:
+            own = Dial(max_error=dial.most_off(rows.ravel()))  # of all columns alike
     header = _add_array(blocks, plan, model, model_size, processes, each)
     table = array_tables.as_table(rows, model) if dial is None or own is not None else None
     if table is None or not blocks.methods.isdisjoint(CODED):
@@ -161,7 +205,7 @@ def _add_rows(
             return header
         blocks.clear()
         blocks.add(by_column)
-    return found | {"library": array_tables.LIBRARY, "dtype": rows.dtype.str, "raw_bytes": rows.nbytes}
+    return found | {"library": array_tables.LIBRARY, "raw_bytes": rows.nbytes} | array_tables.told(rows)
 
 
 def _add_array(

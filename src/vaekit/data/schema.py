@@ -87,7 +87,7 @@ class Schema:
     def _of_array(cls, raw: Array, kinds: Kinds, likelihood: str | None) -> Schema:
         n_rows = _enough_rows(len(raw), n_features=int(np.prod(raw.shape[1:])))
         _refuse_infinite(raw)
-        layout = _layout(raw.shape[1:])
+        layout = layout_of(raw.shape[1:])
         inner = to_channels_first(raw, layout)
         block = None if kinds or raw.dtype.kind == "O" else infer_block(inner, inner.shape[1:], likelihood)
         if block is not None:
@@ -182,11 +182,11 @@ class Schema:
         return float(field.encode(row.reshape(1, *self.event_shape)).reshape(-1)[place])
 
     def as_columns(self) -> Schema:
-        """Return the schema of vectors of reals as that of a table, a column for each value; others as they are."""
+        """Return the schema of rows of reals as that of a table, a column for each value; others as they are."""
         field = self.fields[0]
-        if not self.is_block or self.layout != "flat" or type(field) is not Real:
+        if not self.is_block or type(field) is not Real:
             return self
-        loc, scale = (np.broadcast_to(part, field.shape).tolist() for part in (field.loc, field.scale))
+        loc, scale = (np.broadcast_to(part, field.shape).ravel().tolist() for part in (field.loc, field.scale))
         parts = zip(self.names, loc, scale, strict=True)
         return replace(self, fields=tuple(replace(field, name=n, shape=(), loc=a, scale=b) for n, a, b in parts))
 
@@ -369,7 +369,14 @@ def _infer_columns(columns: dict[str, Array], dtypes: dict[str, str], kinds: Kin
     return tuple(infer_column(name, raw, dtypes[name], kinds.get(name)) for name, raw in columns.items())
 
 
-def _layout(shape: tuple[int, ...]) -> str:
+def layout_of(shape: tuple[int, ...]) -> str:
+    """Return how a row of an array lies in memory.
+
+    Examples
+    --------
+    >>> layout_of((28, 28)), layout_of((32, 32, 3)), layout_of((10,))
+    ('HW', 'HWC', 'flat')
+    """
     if len(shape) == 2:
         return "HW"
     if len(shape) == 3:

@@ -31,7 +31,7 @@ class ProductLikelihood(Likelihood):
         self.columns = [columns for _, columns in parts]
         self.density = any(part.density for part, _ in parts)
         for part, columns in parts:
-            self.log_unit[columns] = part.log_unit
+            self.log_unit[columns] = part.log_unit.flatten()
         self.shapes = [part.parameter_shape for part, _ in parts]
         self.widths = [math.prod(shape) for shape in self.shapes]
 

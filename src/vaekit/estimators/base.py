@@ -323,7 +323,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         embed_model : bool, default=False
             Whether the archive holds the model it needs, so that `vaekit.decompress` reads it without this one.
         quality : float, optional
-            From 0, little more than what rows have in common, to 100, nothing is lost.
+            From 0, little more than what rows have in common, to 100, nothing is lost. Of reals a bound on the error.
         max_error : float or str, optional
             The most that any value may be off: in the data's own units, or as "1%" of the range of X, of a table of
             each column's.
@@ -335,8 +335,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ParameterError
             When two of the three are given, or a number is outside its range.
         DataError
-            When something is to be lost of data that are no real numbers, or quality or bits are asked of values that
-            the model does not code.
+            When something is to be lost of data that are no real numbers.
         """
         return compress(
             self._fitted(),

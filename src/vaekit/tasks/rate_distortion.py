@@ -32,7 +32,7 @@ def rate_distortion(
     ----------
     fitted : Fitted
     data : array of n_samples rows
-        Pictures or vectors of levels.
+        Pictures, vectors or windows of time.
     labels : array of shape (n_samples,), optional
         Classes; adds `accuracy`: a logistic regression is fitted on the first half of the rows as they are, and asked
         about the other half as it comes back.
@@ -48,11 +48,12 @@ def rate_distortion(
     Raises
     ------
     DataError
-        When the rows are others than quality is for.
+        When the rows are a table, whose columns have units of their own.
     """
     if not fitted.schema.is_block:
         raise DataError(
-            "Qualities are of pictures and vectors of levels; the model is of columns. Compress with max_error."
+            "Rate and distortion are of pictures and vectors, whose values have one unit; the model is of columns. "
+            "Compress them with max_error."
         )
     rows, points = packing.as_rows(data), []
     for done, quality in enumerate(QUALITIES, 1):
