@@ -6,11 +6,11 @@ training pictures for quality 50 within ten minutes, does so at qualities from 0
 over all values, SSIM the mean over pictures (7 × 7 windows), "largest" the largest error of a value in grey levels;
 accuracy is that of a logistic regression on the pixels of the training pictures, asked about the pictures that come
 back. Bits are 8 × the bytes of the archive (without the model, which all archives share) over the number of values.
-The others: JPEG and WebP, one file a picture and one sheet of all pictures (40 to a row), their quality from 0 to 100;
-PCA of the training pictures, all scores in steps of one size as whole numbers, component by component, by zstd -19
-(mean and components, which all archives share, are not counted). The table tells the fewest bits that reach a PSNR: of
-ours those of an archive that was made, of the others those on straight lines in (PSNR, log bits) between theirs. Seeds
-are 0.
+The others: JPEG, WebP and JPEG XL (effort 7), one file a picture and one sheet of all pictures (40 to a row), quality
+from 0 to 100; PCA of the training pictures, all scores in steps of one size as whole numbers, component by component,
+by zstd -19 (mean and components, which all archives share, are not counted). The table tells the fewest bits that reach
+a PSNR: of ours those of an archive that was made, of the others those on straight lines in (PSNR, log bits) between
+theirs. Seeds are 0.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command does for itself
 
+import imagecodecs
 import matplotlib as mpl
 import numpy as np
 import zstandard
@@ -83,7 +84,7 @@ def tuned(name: str, time: str, vae: vaekit.VAE, train: np.ndarray) -> vaekit.VA
 
 def in_files(kind: str, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
     for quality in range(0, 101, 10):
-        files = [as_file(Image.fromarray(p), kind, quality) for p in test]
+        files = [as_file(picture, kind, quality) for picture in test]
         yield f"quality {quality}", sum(map(len, files)), np.stack([back(f) for f in files])
 
 
@@ -91,18 +92,22 @@ def in_a_sheet(kind: str, test: np.ndarray) -> Iterator[tuple[str, int, np.ndarr
     n, h, w = test.shape
     sheet = test.reshape(-1, PER_ROW, h, w).transpose(0, 2, 1, 3).reshape(-1, PER_ROW * w)
     for quality in range(0, 101, 5):
-        file = as_file(Image.fromarray(sheet), kind, quality)
+        file = as_file(sheet, kind, quality)
         yield f"quality {quality}", len(file), back(file).reshape(-1, h, PER_ROW, w).swapaxes(1, 2).reshape(n, h, w)
 
 
-def as_file(picture: Image.Image, kind: str, quality: int) -> bytes:
+def as_file(picture: np.ndarray, kind: str, quality: int) -> bytes:
+    if kind == "jxl":
+        return imagecodecs.jpegxl_encode(picture, level=quality, effort=7)
     file = io.BytesIO()
     options = {"method": 6} if kind == "webp" else {"optimize": True}
-    picture.save(file, kind, quality=quality, **options)
+    Image.fromarray(picture).save(file, kind, quality=quality, **options)
     return file.getvalue()
 
 
 def back(file: bytes) -> np.ndarray:
+    if imagecodecs.jpegxl_check(file):
+        return imagecodecs.jpegxl_decode(file)
     return np.asarray(Image.open(io.BytesIO(file)).convert("L"))
 
 
@@ -134,6 +139,8 @@ def measure(name: str, time: str) -> tuple[list[dict[str, Any]], list[dict[str, 
         "vaekit": ours(vae, test),
         "vaekit, tuned": ours(tuned(name, time, vae, train), test, TUNED_FOR, ()),
         "PCA, zstd": by_components(train, test),
+        "JPEG XL, files": in_files("jxl", test),
+        "JPEG XL, a sheet": in_a_sheet("jxl", test),
         "WebP, files": in_files("webp", test),
         "WebP, a sheet": in_a_sheet("webp", test),
         "JPEG, files": in_files("jpeg", test),
