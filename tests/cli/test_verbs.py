@@ -22,7 +22,7 @@ EVALUATE_KEYS = {
     *("n", "elbo_nats", "nll_nats", "bits_per_dim", "reconstruction_nats", "kl_nats", "active_units", "latent_dim"),
     "mse",
 }
-SCORE_COLUMNS = ["log_likelihood_nats", "bits_per_dim", "tail_probability"]
+SCORE_COLUMNS = ["log_likelihood_nats", "bits_per_dim", "oddity_nats", "tail_probability"]
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_every_option_of_fit_reaches_the_model(vaekit, here, tmp_path):
     assert settings["objective"] == "reconstruction"
     assert [settings[k] for k in ("batch_size", "learning_rate", "warmup", "beta", "seed")] == [7, 1e-3, 0.3, 0.5, 5]
     assert settings["weight_decay"] == 0
-    assert len(header["record"]["calibration"]) == 10
+    assert header["record"]["held_out_rows"] == 10
 
 
 def test_kinds_are_declared_on_the_command_line(vaekit, here, tmp_path):
@@ -325,7 +325,7 @@ def test_kinds_are_declared_on_the_command_line(vaekit, here, tmp_path):
 
 def test_held_out_rows_may_be_a_file(vaekit, here, tmp_path):
     header = fitted_header(vaekit, tmp_path, "two.npz::x_train", "--valid", "two.npz::x_test")
-    assert len(header["record"]["calibration"]) == 9
+    assert header["record"]["held_out_rows"] == 9
 
 
 def test_auto_keeps_the_active_units(vaekit, here, tmp_path):

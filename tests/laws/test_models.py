@@ -142,7 +142,6 @@ def test_dropped_units_change_nothing_that_is_at_their_prior_mean(network, data)
 
 def test_a_model_with_dropped_units_is_saved_and_loaded(network, data, tmp_path):
     fitted, _ = untrained("vae", network, data)
-    fitted.record["calibration"] = [0.0]
     fitted.model.keep_units(torch.tensor([4, 2]))
     save_model(fitted, tmp_path / "model.vae")
     loaded = load_model(tmp_path / "model.vae")
@@ -252,8 +251,22 @@ def test_draws_are_rows_the_schema_accepts(fitted, data):
 
 
 def test_tail_probabilities_are_shares(fitted, data):
-    tail = fitted.score_rows(data).tail_probability
-    assert ((tail > 0) & (tail <= 1)).all()
+    scores = fitted.score_rows(data)
+    assert ((scores.tail_probability > 0) & (scores.tail_probability <= 1)).all()
+    order = np.argsort(scores.oddity_nats)
+    assert (np.diff(scores.tail_probability[order]) <= 0).all()
+
+
+def test_explanations_add_up_to_what_a_row_takes(fitted, data):
+    scores, nats = fitted.score_rows(data), fitted.explain(data)
+    assert nats.columns == [*fitted.schema_.names, "latent"]
+    usual = float(fitted.fitted_.usual.nats.sum())
+    assert np.allclose(nats.sum_horizontal().to_numpy() + usual, -scores.log_likelihood_nats, rtol=1e-4, atol=1e-2)
+
+
+def test_an_oddity_is_the_same_in_any_company(fitted, data):
+    alone = np.concatenate([fitted.score_rows(data[i : i + 1]).oddity_nats for i in range(3)])
+    assert np.array_equal(alone, fitted.score_rows(data).oddity_nats[:3])
 
 
 # -- the seam ----------------------------------------------------------------------------------------------------------
@@ -361,7 +374,6 @@ def test_units_are_dropped_and_come_back_under_any_prior_that_can(variant, data_
     prior, _, network, name = variant
     fitted, codes = untrained("vae", network, data := data_of(name), prior=prior)
     model, kept, centre = fitted.model.eval(), torch.tensor([1, 3]), torch.randn(5)
-    fitted.record["calibration"] = [0.0]
     with torch.no_grad():
         for p in model.prior.parameters():
             p += 0.05 * torch.randn_like(p)

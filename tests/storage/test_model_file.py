@@ -21,6 +21,7 @@ from vaekit.storage.model_file import load_model, save_model, weights_digest
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 RNG = np.random.default_rng(0)
+USUAL = {"usual.codes", "usual.oddities", "usual.nats"}
 SECRET = 123.456789
 
 
@@ -118,10 +119,9 @@ def test_the_header_says_what_people_ask(small):
     assert header["units"] == [0, 1]
     assert header["schema"]["fields"][0]["kind"] == "real"
     record = header["record"]
-    assert record.keys() >= {"settings", "reason", "seconds", "history", "metrics", "diagnosis", "calibration"}
+    assert record.keys() >= {"settings", "reason", "seconds", "history", "metrics", "diagnosis", "held_out_rows"}
     assert (record["settings"]["seed"], record["settings"]["epochs"], record["reason"]) == (3, 2, "finished")
     assert [row["epoch"] for row in record["history"]] == [1, 2]
-    assert record["calibration"] == sorted(record["calibration"])
 
 
 def test_the_digest_is_of_the_weights(small, tmp_path):
@@ -138,7 +138,7 @@ def test_the_digest_is_of_the_weights(small, tmp_path):
 def test_it_is_a_plain_safetensors_file(small):
     estimator, path = small
     with safetensors.safe_open(path, "pt") as file:
-        assert set(file.keys()) - {"integer_model"} == set(estimator.model_.state_dict())
+        assert set(file.keys()) - {"integer_model", *USUAL} == set(estimator.model_.state_dict())
         assert set(file.metadata()) == {"vaekit"}
         json.loads(file.metadata()["vaekit"], parse_constant=pytest.fail)  # strict JSON: no NaN, no Infinity
 
@@ -173,7 +173,20 @@ def test_its_size_does_not_grow_with_the_rows(tmp_path):
     for n in (2_000, 20_000):
         vae = vaekit.VAE(1, epochs=1, hidden=(4,), batch_size=2_000).fit(RNG.normal(size=(n, 3)))
         sizes.append(os.path.getsize(vae.save(tmp_path / "m.vae")))
-    assert sizes[1] < sizes[0] + 25_000  # the calibration has at most 1,000 numbers
+    assert sizes[1] < sizes[0] + 25_000  # of rows held out at most 1,000 are told of
+
+
+def test_what_is_usual_comes_back(small):
+    estimator, path = small
+    before, after = estimator.fitted_.usual, vaekit.load(path).fitted_.usual
+    assert all(torch.equal(values, getattr(after, name)) for name, values in vars(before).items())
+
+
+def test_a_file_that_does_not_tell_what_is_usual_is_told_of(small):
+    estimator = vaekit.load(small[1])
+    estimator.fitted_.usual = None
+    with pytest.raises(vaekit.ModelFileError, match="does not tell what rows are usually like. Fit the model again"):
+        estimator.score_samples(RNG.normal(size=(2, 3)))
 
 
 # -- what it refuses ---------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from vaekit.storage.model_file import save_model
 from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
+from vaekit.tasks.explain import explain
 from vaekit.tasks.fit import fit
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
@@ -292,8 +293,12 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return score(self._fitted(), _loaded(X), importance_samples).log_likelihood_nats
 
     def score_rows(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> Scores:  # noqa: N803
-        """Return log-likelihood in nats, bits per dimension and tail probability of each row."""
+        """Return log-likelihood in nats, bits per dimension, oddity in nats and tail probability of each row."""
         return score(self._fitted(), _loaded(X), importance_samples)
+
+    def explain(self, X: Any) -> Any:  # noqa: N803
+        """Return by how many nats each value of a row is odder than usual: see `vaekit.tasks.explain.explain`."""
+        return explain(self._fitted(), _loaded(X))
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
         """Return the mean log-likelihood of rows in nats, so that a grid search picks the likeliest model."""

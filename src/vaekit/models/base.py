@@ -94,13 +94,24 @@ class LatentModel(nn.Module):
         z : Tensor of shape (..., n, latent_dim)
             Any number of draws for each row.
         """
+        p, rows = self._beside_draws(x, z)
+        return observed_log_prob(p, rows, self.observation).view(*z.shape[:-2], len(x))
+
+    def log_likelihood_by_value(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x_j | z) in nats of each value of a row, as `log_likelihood` of all together: [..., n, D]."""
+        p, rows = self._beside_draws(x, z)
+        gaps = rows.isnan()
+        log_prob = p.log_prob(rows.masked_fill(gaps, 0.0)) - self.observation.log_unit
+        return log_prob.masked_fill(gaps, 0.0).view(*z.shape[:-2], len(x), -1)
+
+    def _beside_draws(self, x: Tensor, z: Tensor) -> tuple[Distribution, Tensor]:
+        """Return p(x | z) and x for all draws z [..., n, d], one after the other: [k n, *event_shape]."""
         draws = z.shape[:-2]
         exposure = self.observation.exposure(x)
-        rows = x.float().expand(*draws, *x.shape).reshape(-1, *self.event_shape)  # [k n, *event]
+        rows = x.float().expand(*draws, *x.shape).reshape(-1, *self.event_shape)
         if exposure is not None:
             exposure = exposure.expand(*draws, len(x)).reshape(-1)
-        p = self.likelihood(z.reshape(-1, self.latent_dim), exposure)
-        return observed_log_prob(p, rows, self.observation).view(*draws, len(x))
+        return self.likelihood(z.reshape(-1, self.latent_dim), exposure), rows
 
     # -- for the author of a model ---------------------------------------------------------------------------------
 

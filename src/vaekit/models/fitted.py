@@ -7,11 +7,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What rows are usually like, against which others are odd: see `vaekit.tasks.score`.
+
+    Parameters
+    ----------
+    codes : Tensor of shape (m, latent_dim)
+        Means of q(z | x) of rows that the model was fitted on.
+    oddities : Tensor of float64, of shape (h, 3)
+        Of rows held out.
+    nats : Tensor of shape (n_dims + 1,)
+        What each value of a row held out takes on average, and its code.
+    """
+
+    codes: Tensor
+    oddities: Tensor
+    nats: Tensor
 
 
 @dataclass
@@ -24,9 +43,11 @@ class Fitted:
     schema : Schema
     architecture : Architecture
     record : dict
-        Plain JSON values: settings, history, metrics, diagnosis, calibration, compression.
+        Plain JSON values: settings, history, metrics, diagnosis, held_out_rows, compression.
     integer_model : bytes or None
         The model in whole numbers, which archives are made and read with; None where it has no such form.
+    usual : Usual or None
+        None until the model is finished.
     """
 
     model: LatentModel
@@ -34,11 +55,7 @@ class Fitted:
     architecture: Architecture
     record: dict[str, Any] = field(default_factory=dict)
     integer_model: bytes | None = None
-
-    @property
-    def calibration(self) -> NDArray[np.float64]:
-        """Sorted log-likelihoods of held-out rows, in nats."""
-        return np.asarray(self.record["calibration"], dtype=np.float64)
+    usual: Usual | None = None
 
     def rows(self, data: Any) -> torch.Tensor:
         """Return the codes of user data on the model's device, [n, *event_shape]."""

@@ -2,7 +2,7 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights. Files of a newer format are refused by its number.
+stand as a tensor among the weights, and so does what rows are usually like. Files of a newer format are refused by its number.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
-from vaekit.models.fitted import Fitted
+from vaekit.models.fitted import Fitted, Usual
 from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
+
+USUAL = "usual."  # before the names of what rows are usually like, among the tensors
 
 
 def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
@@ -42,6 +44,8 @@ def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
     }
     if fitted.integer_model is not None:
         tensors = tensors | {INTEGER_MODEL: torch.frombuffer(bytearray(fitted.integer_model), dtype=torch.uint8)}
+    if fitted.usual is not None:
+        tensors = tensors | {USUAL + name: values for name, values in vars(fitted.usual).items()}
     write_tensors(path, tensors, header)
 
 
@@ -73,9 +77,10 @@ def load_model(
     if len(header["units"]) < architecture.latent_dim:
         model.keep_units(torch.tensor(header["units"]))
     integer_model = tensors.pop(INTEGER_MODEL, None)
+    usual = {name.removeprefix(USUAL): tensors.pop(name) for name in [*tensors] if name.startswith(USUAL)}
     _load_weights(model, tensors, path)
     held = None if integer_model is None else integer_model.numpy().tobytes()
-    return Fitted(model.eval(), schema, architecture, header["record"], held)
+    return Fitted(model.eval(), schema, architecture, header["record"], held, Usual(**usual) if usual else None)
 
 
 def weights_digest(tensors: dict[str, Tensor]) -> str:

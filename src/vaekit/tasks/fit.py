@@ -20,11 +20,14 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
-from vaekit.models.fitted import Fitted
+from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
+from vaekit.tasks.explain import nats_by_value
+from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import for_compression, for_imputation
-from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
+from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
+from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
 from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
@@ -46,6 +49,8 @@ MOST_HELD_OUT = 10_000  # rows that the final bounds are measured on
 HELD_OUT_SHARE = 0.1  # the bound at an epoch's end takes held-out rows as many as this share of the training rows,
 SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
+MOST_CODES = 2_000  # that others are near to or far from
+SOME_EXPLAINED = 200
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 
 
@@ -300,7 +305,7 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         compression = add_integer_model(fitted, held_out, run, some)
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
-        calibration = terms(model, held_out[:MOST_CALIBRATION], IMPORTANCE_SAMPLES).log_likelihood
+        fitted.usual = usual(model, train[spread(len(train), MOST_CODES)], held_out[:MOST_CALIBRATION])
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record |= {
         "settings": asdict(settings),
@@ -309,9 +314,17 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         "history": run.history.rows,
         "metrics": metrics,
         "diagnosis": [asdict(f) for f in findings],
-        "calibration": np.sort(calibration).tolist(),
+        "held_out_rows": len(fitted.usual.oddities),
         "compression": compression,
     }
+
+
+def usual(model: LatentModel, train: Tensor, held_out: Tensor) -> Usual:
+    """Return what rows held out are like beside those to train on."""
+    codes = in_tiles(lambda x: model.posterior(observed(model, x)).mean.cpu(), train)
+    found = oddities(model, codes, held_out, terms(model, held_out, IMPORTANCE_SAMPLES))
+    nats = nats_by_value(model, held_out[:SOME_EXPLAINED]).mean(0)
+    return Usual(codes, torch.from_numpy(found), torch.from_numpy(nats))
 
 
 def measure(model: LatentModel, train: Tensor, held_out: Tensor, seed: int) -> dict[str, Any]:

@@ -1,4 +1,10 @@
-"""Score: how likely each row is, by importance sampling."""
+"""Score: how likely each row is, by importance sampling, and how odd beside rows held out.
+
+A row is odd in three ways: it is unlikely, −log p(x); its code leaves much unexplained, −E_q log p(x | z); its code is
+far from those of rows that the model was fitted on. Each is told as nats of surprise, −log of the share of rows held
+out that are odder, and the three are added, as Fisher (1925, section 21.1) adds independent tests. What the sum is
+worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +17,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaekit.data.batches import seed_of
-from vaekit.errors import ParameterError
+from vaekit.errors import ModelFileError, ParameterError
 from vaekit.models.base import LatentModel
-from vaekit.models.fitted import Fitted
+from vaekit.models.fitted import Fitted, Usual
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
 
 IMPORTANCE_SAMPLES = 64
 MOST_VALUES = 2**21  # values decoded at once: 8 MiB of float32, about what a cache holds
+NEIGHBOURS = 5
+NEAR = 1e-6  # of the prior's standard deviation: distances below it are alike
+TAIL = 0.1  # of rows held out, beyond which surprise goes on as the mean excess does
+LEAST_IN_TAIL = 10
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +38,7 @@ class Scores(NamedTuple):
 
     log_likelihood_nats: Floats
     bits_per_dim: Floats
+    oddity_nats: Floats
     tail_probability: Floats
 
 
@@ -40,7 +51,7 @@ class Terms(NamedTuple):
 
 
 def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLES, tell: Tell | None = None) -> Scores:
-    """Return the log-likelihood of each row, the same at every call and in any company.
+    """Return the log-likelihood and the oddity of each row, the same at every call and in any company.
 
     log p(x) ≥ E log (1/K) Σ_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x) (Burda, Grosse and Salakhutdinov, 2016, eq. 8,
     arXiv:1509.00519); the K noises are drawn once, with a fixed seed, and shared by all rows.
@@ -57,21 +68,38 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
     Returns
     -------
     Scores
-        `tail_probability` is the share of held-out rows that are at most as likely: small for an anomaly, and uniform
-        on [0, 1] for rows like those held out.
+        `oddity_nats` is large for an anomaly, whichever way it is one; `tail_probability` is the share of held-out rows
+        that are at least as odd: small for an anomaly, and uniform on [0, 1] for rows like those held out.
     """
-    rows = fitted.rows(data)
-    nats = terms(fitted.model, rows, importance_samples, tell).log_likelihood
+    rows, usual = fitted.rows(data), known(fitted)
+    found = terms(fitted.model, rows, importance_samples, tell)
+    oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, rows, found))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
-    rank = np.searchsorted(fitted.calibration, nats, side="right")
-    return Scores(nats, -nats / n_observed / math.log(2), (1 + rank) / (1 + len(fitted.calibration)))
+    bits = -found.log_likelihood / n_observed / math.log(2)
+    return Scores(found.log_likelihood, bits, oddity, tail_probability(usual, oddity))
+
+
+def known(fitted: Fitted) -> Usual:
+    """Return what rows are usually like.
+
+    Raises
+    ------
+    ModelFileError
+        When the model's file is of before files held this.
+    """
+    if fitted.usual is None:
+        raise ModelFileError("The model file does not tell what rows are usually like. Fit the model again.")
+    return fitted.usual
+
+
+# -- likelihood --------------------------------------------------------------------------------------------------------
 
 
 def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell | None = None) -> Terms:
     """Return the importance-sampled terms of codes [n, *event_shape] under K draws."""
     if importance_samples < 1:
         raise ParameterError(f"importance_samples must be at least 1; got {importance_samples}.")
-    noise = _noise(importance_samples, model.latent_dim).to(model.device)  # [K, 1, d]
+    noise = fixed_noise(importance_samples, model.latent_dim).to(model.device)  # [K, 1, d]
     n_parameters = math.prod(model.observation.parameter_shape)
     in_tile = min(256, max(4, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))  # the same for any rows
     per_chunk = max(1, MOST_VALUES // (in_tile * n_parameters))
@@ -97,8 +125,56 @@ def log_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[Tensor, Ten
     return model.log_likelihood(x, z), model.prior().log_prob(z) - q.log_prob(z)
 
 
-def _noise(k: int, d: int) -> Tensor:
+def fixed_noise(k: int, d: int) -> Tensor:
     """Return K standard normal noises and half of them mirrored, so that odd errors cancel: [K, 1, d]."""
     generator = torch.Generator().manual_seed(seed_of(6))
     half = torch.randn((k + 1) // 2, 1, d, generator=generator)
     return torch.cat([half, -half])[:k]
+
+
+# -- oddity ------------------------------------------------------------------------------------------------------------
+
+
+def oddities(model: LatentModel, codes: Tensor, rows: Tensor, found: Terms) -> Floats:
+    """Return in what ways rows are odd, each large for an anomaly: [n, 3].
+
+    Parameters
+    ----------
+    model : LatentModel
+    codes : Tensor of shape (m, latent_dim)
+        Of rows that the model was fitted on.
+    rows : Tensor of shape (n, *event_shape)
+    found : Terms
+        Of these rows.
+    """
+    distance = in_tiles(lambda x: _distance(model.posterior(observed(model, x)).mean.cpu(), codes), rows)
+    far = np.log(distance.double().numpy() + NEAR)
+    return np.stack([-found.log_likelihood, -found.reconstruction, far], axis=1)
+
+
+def _distance(z: Tensor, codes: Tensor) -> Tensor:
+    """Return how far codes z [n, d] are from the fifth nearest of others [m, d], one that is the same not counted."""
+    each = torch.cdist(z, codes, compute_mode="donot_use_mm_for_euclid_dist")  # 0 for the same
+    near = each.topk(min(NEIGHBOURS + 1, len(codes)), largest=False).values
+    return torch.where(near[:, 0] == 0, near[:, -1], near[:, max(0, near.shape[1] - 2)])
+
+
+def surprise_nats(usual: Usual, found: Floats) -> Floats:
+    """Return the surprise of rows' oddities [n, 3], in all: [n]."""
+    return sum((_surprise(u, x) for u, x in zip(usual.oddities.numpy().T, found.T, strict=True)), np.zeros(len(found)))
+
+
+def _surprise(usual: Floats, x: Floats) -> Floats:
+    """Return −log of the share of usual values as large as x; in the tail an exponential with their mean excess."""
+    ranked, n = np.sort(usual), len(usual)
+    n_tail = min(max(round(TAIL * n), LEAST_IN_TAIL), n // 2)
+    begin = ranked[n - n_tail - 1]
+    excess = max(float((ranked[n - n_tail :] - begin).mean()), NEAR * (1 + abs(begin)))
+    inside = -np.log((1 + n - np.searchsorted(ranked, x, side="left")) / (1 + n))
+    return np.where(x > begin, (x - begin) / excess - math.log((1 + n_tail) / (1 + n)), inside)
+
+
+def tail_probability(usual: Usual, oddity: Floats) -> Floats:
+    """Return the share of rows held out that are at least as odd, the row itself counted: [n]."""
+    ranked = np.sort(surprise_nats(usual, usual.oddities.numpy()))
+    return (1 + len(ranked) - np.searchsorted(ranked, oddity, side="left")) / (1 + len(ranked))
