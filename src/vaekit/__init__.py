@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from vaekit.estimators.imputer import Imputer
     from vaekit.estimators.load import load
+    from vaekit.estimators.outlier_detector import OutlierDetector
     from vaekit.estimators.vae import VAE, Autoencoder
     from vaekit.tasks.compress import decompress
 
@@ -35,6 +36,7 @@ _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
     "Imputer": "vaekit.estimators.imputer",
+    "OutlierDetector": "vaekit.estimators.outlier_detector",
     "load": "vaekit.estimators.load",
     "decompress": "vaekit.tasks.compress",
     "Schema": "vaekit.data.schema",
@@ -57,6 +59,7 @@ __all__ = [
     "Imputer",
     "MissingExtraError",
     "ModelFileError",
+    "OutlierDetector",
     "OutputError",
     "ParameterError",
     "Schema",

@@ -22,7 +22,8 @@ def fit(
         str, typer.Option(metavar="NAME", help="fast, balanced or best: how much to spend.")
     ] = "balanced",
     purpose: Annotated[
-        str, typer.Option("--for", metavar="NAME", help="any, compression or imputation: what the model is for.")
+        str,
+        typer.Option("--for", metavar="NAME", help="any, compression, imputation or anomalies: what the model is for."),
     ] = "any",
     model: Annotated[str, typer.Option(metavar="NAME", help="vae or autoencoder.")] = "vae",
     latent_dim: Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vaekit.data.fields import FIELDS, Array, Field, Levels, Real, is_missing
+from vaekit.data.frames import columns_of, is_frame
 from vaekit.errors import DataError, ParameterError
 
 MAX_LEVELS = 65_536
@@ -74,6 +75,50 @@ def column_kind(name: str, present: Array) -> str:
     if low == 0 and high > 1 and present.var() > present.mean():
         return "count"
     return "integer" if high - low < MAX_INTEGER_SPAN else "real"
+
+
+def constant_kinds(raw: Any) -> dict[str, str]:
+    """Return the kind "constant" for each column that holds one value, so that it is kept and not refused.
+
+    Examples
+    --------
+    >>> constant_kinds(np.array([[1.0, 3.0], [2.0, 3.0]]))
+    {'x1': 'constant'}
+    """
+    return {name: "constant" for name, values in _columns(raw).items() if _is_constant(values)}
+
+
+def kinds_of_numbers(raw: Any) -> dict[str, str]:
+    """Return kinds under which any number is one of a column: "real" for those of a frame, and for constants their own.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> kinds_of_numbers(pl.DataFrame({"sold": [0, 3, 9], "sex": ["f", "m", "f"], "old": [0, 1, 1]}))
+    {'sold': 'real'}
+    """
+    constant = constant_kinds(raw)
+    if not (is_frame(raw) or constant):
+        return {}  # an array that one likelihood makes real
+    numbers = {
+        name: "real"
+        for name, values in _columns(raw).items()
+        if values.dtype.kind in "fiu" and not is_zero_one(values) and not is_missing(values).all()
+    }
+    return numbers | constant
+
+
+def _columns(raw: Any) -> dict[str, Array]:
+    """Return the columns of a frame or an array; none of pictures, which have no columns."""
+    if is_frame(raw):
+        return columns_of(raw)[0]
+    table = np.asarray(raw)
+    return {f"x{j}": table[:, j] for j in range(table.shape[1])} if table.ndim == 2 else {}
+
+
+def _is_constant(values: Array) -> bool:
+    present = values[~is_missing(values)]
+    return bool(present.size) and bool((present == present[0]).all())
 
 
 def infer_block(raw: Array, shape: tuple[int, ...], likelihood: str | None = None) -> Field | None:

@@ -2,7 +2,8 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights, and so does what rows are usually like. Files of a newer format are refused by its number.
+stand as a tensor among the weights, and so does what rows are usually like. Files of a newer format are refused by its
+number.
 """
 
 from __future__ import annotations

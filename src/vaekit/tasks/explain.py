@@ -53,9 +53,7 @@ def most_telling(nats: pl.DataFrame, n: int) -> list[str]:
     """
     table, names = nats.to_numpy(), nats.columns
     order = np.argsort(-table, axis=1, kind="stable")[:, :n]
-    return [
-        ", ".join(f"{names[j]} {row[j]:+.1f}" for j in chosen) for row, chosen in zip(table, order, strict=True)
-    ]
+    return [", ".join(f"{names[j]} {row[j]:+.1f}" for j in chosen) for row, chosen in zip(table, order, strict=True)]
 
 
 def nats_by_value(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> NDArray[np.float64]:

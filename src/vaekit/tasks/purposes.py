@@ -5,16 +5,19 @@ from __future__ import annotations
 import lzma
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from vaekit.data.fields import Array, Levels
+from vaekit.data.frames import is_frame
+from vaekit.data.inference import kinds_of_numbers
 from vaekit.data.schema import Schema
-from vaekit.models.build import natural_likelihood
+from vaekit.models.build import ACCEPTS, natural_likelihood
 from vaekit.tasks.options import Options
 from vaekit.training.presets import default_epochs
 
-PURPOSES = ("any", "compression", "imputation")
+PURPOSES = ("any", "compression", "imputation", "anomalies")
 SAMPLED_BYTES = 1 << 22  # of codes, for what all of them take when packed
 MODEL_SHARE = 0.1  # of that, which the model may take: a byte a weight
 CHANNELS = (4, 6, 8, 12, 16, 24, 32)
@@ -23,6 +26,9 @@ MOST_UNITS = 32  # a unit's bits are few next to what its weights in a small mod
 LEAST_SIDE = 12  # of pictures that convolutions halve
 MANY_LEVELS = 64
 PASSES = 3  # over rows with gaps, for one over whole rows
+WIDTH_BY_ROW = "gaussian-heteroscedastic"
+EPOCHS = 30  # of anomalies, which more of them only make more usual
+SOME_HELD_OUT, MOST_HELD_OUT = 100, 1 / 3  # rows, and their share, that oddities are ranked among
 
 
 def for_compression(options: Options, schema: Schema, codes: Array, n_weights: Callable[[Options], int]) -> Options:
@@ -87,14 +93,39 @@ def for_imputation(options: Options, schema: Schema) -> Options:
     draws, Student's t, ten units under a normal prior and three layers. With gaps rows say less, and more passes over
     them are needed.
     """
+    has_numbers = any(field.kind in ACCEPTS["student-t"] for field in schema.fields)
     epochs = PASSES * default_epochs(options.preset, schema.n_rows, "mlp") if options.time is None else None
     return replace(
         options,
         objective="iwae" if options.objective == "auto" else options.objective,
         draws=20 if options.draws is None and options.objective == "auto" else options.draws,
-        likelihood="student-t" if options.likelihood == "auto" else options.likelihood,
+        likelihood="student-t" if options.likelihood == "auto" and has_numbers else options.likelihood,
         prior="normal" if options.prior == "auto" else options.prior,
         latent_dim=min(10, schema.n_dims) if options.latent_dim == "auto" else options.latent_dim,
         epochs=options.epochs or epochs,
         hidden=(128, 128, 128) if options.hidden is None and options.network != "conv" else options.hidden,
+    )
+
+
+def for_anomalies(options: Options, raw: Any) -> Options:
+    """Return options for a model that tells odd rows: numbers of any size have a density, whose width follows the row.
+
+    Rows held out are a hundred or more where the data have them, since shares of them are what an alarm rests on.
+
+    Parameters
+    ----------
+    options : Options
+    raw : array or frame of n_samples rows
+    """
+    kinds = kinds_of_numbers(raw) | dict(options.kinds or {})
+    has_numbers = "real" in kinds.values() if is_frame(raw) or kinds else np.ndim(raw) == 2
+    valid = options.valid
+    if isinstance(valid, float | int) and len(raw):
+        valid = min(MOST_HELD_OUT, max(valid, SOME_HELD_OUT / len(raw)))
+    return replace(
+        options,
+        kinds=kinds or None,
+        likelihood=WIDTH_BY_ROW if options.likelihood == "auto" and has_numbers else options.likelihood,
+        epochs=options.epochs or (None if options.time else EPOCHS),
+        valid=valid,
     )

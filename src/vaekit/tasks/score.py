@@ -76,7 +76,7 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
     oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, rows, found))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
     bits = -found.log_likelihood / n_observed / math.log(2)
-    return Scores(found.log_likelihood, bits, oddity, tail_probability(usual, oddity))
+    return Scores(found.log_likelihood, bits, oddity, _share_as_odd(usual_oddity(fitted), oddity))
 
 
 def known(fitted: Fitted) -> Usual:
@@ -174,7 +174,12 @@ def _surprise(usual: Floats, x: Floats) -> Floats:
     return np.where(x > begin, (x - begin) / excess - math.log((1 + n_tail) / (1 + n)), inside)
 
 
-def tail_probability(usual: Usual, oddity: Floats) -> Floats:
-    """Return the share of rows held out that are at least as odd, the row itself counted: [n]."""
-    ranked = np.sort(surprise_nats(usual, usual.oddities.numpy()))
-    return (1 + len(ranked) - np.searchsorted(ranked, oddity, side="left")) / (1 + len(ranked))
+def usual_oddity(fitted: Fitted) -> Floats:
+    """Return the oddity of rows held out in nats, rising."""
+    usual = known(fitted)
+    return np.sort(surprise_nats(usual, usual.oddities.numpy()))
+
+
+def _share_as_odd(usual: Floats, oddity: Floats) -> Floats:
+    """Return the share of rows held out, their oddities rising, that are at least as odd, the row itself counted."""
+    return (1 + len(usual) - np.searchsorted(usual, oddity, side="left")) / (1 + len(usual))
