@@ -150,12 +150,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ParameterError
             When a setting is outside its rule.
         """
-        try:
-            validate_parameter_constraints(
-                self._parameter_constraints, self.get_params(deep=False), caller_name=type(self).__name__
-            )
-        except InvalidParameterError as error:
-            raise ParameterError(str(error)) from None
+        check_parameters(self)
         widths = [] if self.hidden is None else list(self.hidden)
         if any(not isinstance(w, Integral) or w < 1 for w in widths) or self.hidden is not None and not widths:
             raise ParameterError(f"hidden must list widths of at least 1, as in (300, 300); got {self.hidden}.")
@@ -433,6 +428,22 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.input_tags.string = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check an estimator's parameters against the constraints of its class.
+
+    Raises
+    ------
+    ParameterError
+        When one is outside its rule.
+    """
+    try:
+        validate_parameter_constraints(
+            estimator._parameter_constraints, estimator.get_params(deep=False), caller_name=type(estimator).__name__
+        )
+    except InvalidParameterError as error:
+        raise ParameterError(str(error)) from None
 
 
 def _loaded(data: Any) -> Any:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from vaekit.estimators.base import check_parameters
 from vaekit.estimators.vae import VAE
 from vaekit.tasks.score import usual_oddity
 
@@ -93,7 +94,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         DataError
             When the data are not fit to be learned from.
         """
-        self._validate_params()
+        check_parameters(self)
         settings = {name: value for name, value in self.get_params(deep=False).items() if name != "false_alarm_rate"}
         self.vae_ = VAE(purpose="anomalies", **settings).fit(X)
         self.n_features_in_ = self.vae_.n_features_in_

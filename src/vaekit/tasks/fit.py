@@ -15,9 +15,10 @@ from torch import Tensor
 
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Array
+from vaekit.data.frames import is_frame
 from vaekit.data.inference import constant_kinds
 from vaekit.data.readers import read
-from vaekit.data.schema import Schema
+from vaekit.data.schema import Schema, as_array
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
@@ -81,6 +82,7 @@ def fit(
     Fitted
     """
     raw = read(data) if isinstance(data, str | os.PathLike) else data
+    raw = raw if is_frame(raw) else as_array(raw)
     if options.purpose == "anomalies":
         options = for_anomalies(options, raw)
     if options.purpose == "imputation":
@@ -118,9 +120,8 @@ def fit(
 # -- before training ---------------------------------------------------------------------------------------------------
 
 
-def load_rows(data: Any, options: Options) -> tuple[Array, Array, Schema]:
-    """Return the codes to train on, those held out, and the schema."""
-    raw = read(data) if isinstance(data, str | os.PathLike) else data
+def load_rows(raw: Any, options: Options) -> tuple[Array, Array, Schema]:
+    """Return the codes to train on, those held out, and the schema of an array or a frame."""
     schema = Schema.infer(raw, options.kinds, options.likelihood)
     codes = schema.encode(raw)
     if isinstance(options.valid, float | int):

@@ -118,7 +118,7 @@ def for_anomalies(options: Options, raw: Any) -> Options:
     raw : array or frame of n_samples rows
     """
     kinds = kinds_of_numbers(raw) | dict(options.kinds or {})
-    has_numbers = "real" in kinds.values() if is_frame(raw) or kinds else np.ndim(raw) == 2
+    has_numbers = "real" in kinds.values() if is_frame(raw) or kinds else raw.ndim == 2
     valid = options.valid
     if isinstance(valid, float | int) and len(raw):
         valid = min(MOST_HELD_OUT, max(valid, SOME_HELD_OUT / len(raw)))
