@@ -1,6 +1,6 @@
 """Odd rows: `vaekit.OutlierDetector` as it is beside PyOD's detectors as they are, in one run.
 
-Protocol: the 22 tables of the folder. Of more than 5,000 rows 5,000 are drawn, at least ten anomalies among them or all
+Protocol: the 22 tables of the folder. Of more than 2,000 rows 2,000 are drawn, at least ten anomalies among them or all
 there are. Unsupervised: a detector is fitted on all rows, without labels, and scores them all. Normals: it is fitted on
 half of the normal rows, drawn at random, and scores the other half and all anomalies. Five seeds draw rows, halves, and
 whatever a detector draws. PyOD's detectors read columns standardised by the rows they are fitted on, without constant
@@ -30,7 +30,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 TABLES = Path(__file__).parents[2] / "shared/data/adbench"
-MOST_ROWS, LEAST_ANOMALIES = 5_000, 10
+MOST_ROWS, LEAST_ANOMALIES = 2_000, 10
 SEEDS = range(5)
 PROTOCOLS = ("unsupervised", "normals")
 OURS = "vaekit"
