@@ -27,6 +27,7 @@ IMPORTANCE_SAMPLES = 64
 MOST_VALUES = 2**21  # values decoded at once: 8 MiB of float32, about what a cache holds
 NEIGHBOURS = 5
 NEAR = 1e-6  # of the prior's standard deviation: distances below it are alike
+BEYOND = 1e30  # nats of rows so far out that floats do not tell how far
 TAIL = 0.1  # of rows held out, beyond which surprise goes on as the mean excess does
 LEAST_IN_TAIL = 10
 
@@ -75,8 +76,8 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
     found = terms(fitted.model, rows, importance_samples, tell)
     oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, rows, found))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
-    bits = -found.log_likelihood / n_observed / math.log(2)
-    return Scores(found.log_likelihood, bits, oddity, _share_as_odd(usual_oddity(fitted), oddity))
+    nats = np.where(np.isnan(found.log_likelihood), -np.inf, found.log_likelihood)  # of rows beyond all floats
+    return Scores(nats, -nats / n_observed / math.log(2), oddity, _share_as_odd(usual_oddity(fitted), oddity))
 
 
 def known(fitted: Fitted) -> Usual:
@@ -149,7 +150,8 @@ def oddities(model: LatentModel, codes: Tensor, rows: Tensor, found: Terms) -> F
     """
     distance = in_tiles(lambda x: _distance(model.posterior(observed(model, x)).mean.cpu(), codes), rows)
     far = np.log(distance.double().numpy() + NEAR)
-    return np.stack([-found.log_likelihood, -found.reconstruction, far], axis=1)
+    each = np.stack([-found.log_likelihood, -found.reconstruction, far], axis=1)
+    return np.nan_to_num(each, nan=BEYOND, posinf=BEYOND).clip(-BEYOND, BEYOND)
 
 
 def _distance(z: Tensor, codes: Tensor) -> Tensor:
