@@ -92,6 +92,7 @@ def measure(name: str, protocol: str, seed: int) -> list[dict[str, Any]]:
             scores = model.fit(plain).decision_scores_
         else:
             scores = model.fit(plain).decision_function(plain_test)
+        scores = np.nan_to_num(np.asarray(scores, np.float64), posinf=1e300)  # as PCA gives them
         found.append(
             {
                 "table": name,
