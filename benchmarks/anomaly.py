@@ -138,12 +138,15 @@ def main() -> None:
     done = {(p["table"], p["protocol"], p["seed"]) for p in points}
     names = sorted((path.stem for path in TABLES.glob("*.npz")), key=lambda name: int(name.split("_")[0]))
     asked = [task for task in product(names, PROTOCOLS, SEEDS) if task not in done]
-    with ProcessPoolExecutor(words.processes, get_context("spawn")) as pool, words.kept.open("a") as kept:
+    pool = ProcessPoolExecutor(words.processes, get_context("spawn"))
+    try:
         for future in as_completed([pool.submit(measure, *task) for task in asked]):
             points += future.result()
-            kept.writelines(json.dumps(p) + "\n" for p in future.result())
-            kept.flush()
+            with words.kept.open("a") as kept:
+                kept.writelines(json.dumps(p) + "\n" for p in future.result())
             print({p["detector"]: round(p["AUROC"], 1) for p in future.result()}, future.result()[0], flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     publish("anomaly", __doc__.split("Protocol: ")[1].strip().replace("\n", " "), summary(points), points=points)
 
 

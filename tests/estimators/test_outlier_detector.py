@@ -75,7 +75,7 @@ def test_tables_with_texts_gaps_and_constants_are_read_as_they_are():
     table.loc[::7, "b"] = np.nan
     detector = vaekit.OutlierDetector(epochs=20).fit(table)
     kinds = {field.name: field.kind for field in detector.vae_.schema_.fields}
-    assert (kinds["one"], kinds["whole"], kinds["kind"]) == ("constant", "real", "categorical")
+    assert (kinds["one"], kinds["whole"], kinds["kind"]) == ("real", "real", "categorical")
     assert np.isfinite(detector.score_samples(table)).all()
     assert list(detector.feature_names_in_) == [*"abcd", "kind", "one", "whole"]
     only_texts = pl.DataFrame({"a": ["x", "y"] * 50, "b": ["u", "u", "v", "v"] * 25})
@@ -85,13 +85,29 @@ def test_tables_with_texts_gaps_and_constants_are_read_as_they_are():
 def test_columns_of_one_value_are_kept_in_arrays_and_by_the_imputer():
     rows = np.column_stack([line(60), np.full(60, 3.0)])
     assert np.isfinite(vaekit.OutlierDetector(epochs=2).fit(rows).score_samples(rows)).all()
-    with pytest.raises(vaekit.DataError, match="x4"):
-        vaekit.OutlierDetector(epochs=2).fit(rows).score_samples(rows + 1)
     holed = rows.copy()
     holed[::5, 0] = np.nan
     filled = vaekit.Imputer(epochs=2).fit_transform(holed)
     assert (filled[:, 4] == 3).all()
     assert not np.isnan(filled).any()
+
+
+@pytest.mark.parametrize("as_data", [np.asarray, lambda rows: pl.DataFrame(rows, orient="row")])
+def test_a_row_whose_constant_is_another_value_is_odd(as_data):
+    rows = np.column_stack([line(300), np.full(300, 0.1), np.zeros(300), np.arange(300) % 2])
+    detector = vaekit.OutlierDetector(epochs=20).fit(as_data(rows))
+    for place, value in [(4, 0.3), (5, 1.0), (6, 2.0)]:
+        changed = line(20, seed=1)
+        changed = np.column_stack([changed, np.full(20, 0.1), np.zeros(20), np.arange(20) % 2])
+        changed[7, place] = value
+        assert detector.score_samples(as_data(changed)).argmin() == 7
+        names = detector.vae_.schema_.names
+        assert detector.explain(as_data(changed)).select(names).to_numpy()[7].argmax() == place
+
+
+def test_one_row_held_out_is_enough():
+    vae = vaekit.VAE(1, epochs=1, hidden=(4,), valid=line(1, seed=1)).fit(line(30))
+    assert np.isfinite(vae.score_rows(line(5)).oddity_nats).all()
 
 
 def test_the_file_does_the_same(detector, tmp_path):

@@ -54,7 +54,7 @@ def infer_column(name: str, raw: Array, dtype: str, kind: str | None = None) -> 
         raise ParameterError(f"Column '{name}' cannot be of kind '{kind}'. Choose one of: {', '.join(FIELDS)}.")
     if not present.size:
         raise DataError(f"Column '{name}' holds no value in any of {len(raw)} rows. Drop the column.")
-    if kind != "constant" and (present == present[0]).all():
+    if kind not in ("constant", "real") and (present == present[0]).all():
         raise DataError(
             f"Column '{name}' is constant: it holds {present[0]} in every row, so there is nothing to learn from it. "
             f"Drop the column, or keep it as it is with kinds={{'{name}': 'constant'}}."
@@ -89,23 +89,19 @@ def constant_kinds(raw: Any) -> dict[str, str]:
 
 
 def kinds_of_numbers(raw: Any) -> dict[str, str]:
-    """Return kinds under which any number is one of a column: "real" for those of a frame, and for constants their own.
+    """Return kinds under which a column of numbers may later hold any number, also where it holds one value now.
 
     Examples
     --------
     >>> import polars as pl
-    >>> kinds_of_numbers(pl.DataFrame({"sold": [0, 3, 9], "sex": ["f", "m", "f"], "old": [0, 1, 1]}))
-    {'sold': 'real'}
+    >>> kinds = kinds_of_numbers(pl.DataFrame({"sold": [0, 3, 9], "sex": ["f", "m", "f"], "year": [2024] * 3}))
+    >>> sorted(kinds.items())
+    [('sold', 'real'), ('year', 'real')]
     """
     constant = constant_kinds(raw)
     if not (is_frame(raw) or constant):
         return {}  # an array that one likelihood makes real
-    numbers = {
-        name: "real"
-        for name, values in _columns(raw).items()
-        if values.dtype.kind in "fiu" and not is_zero_one(values) and not is_missing(values).all()
-    }
-    return numbers | constant
+    return constant | {name: "real" for name, values in _columns(raw).items() if values.dtype.kind in "fiu"}
 
 
 def _columns(raw: Any) -> dict[str, Array]:
@@ -213,6 +209,8 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
     if present.dtype.kind not in "fiub":
         raise DataError(f"Column '{name}' holds texts, so it cannot be {kind}. Use kinds={{'{name}': 'categorical'}}.")
     finite = present[np.isfinite(present)].astype(np.float64)
+    if finite.size and finite.min() == finite.max():
+        return {"loc": float(finite[0]), "scale": abs(float(finite[0])) or 1.0}
     loc = float(np.rint(finite.mean())) if kind == "integer" else float(finite.mean())
     units: dict[str, Any] = {"loc": loc, "scale": float(finite.std()) or 1.0}
     return units | ({"step": decimal_step(present)} if kind == "real" and present.ndim == 1 else {})

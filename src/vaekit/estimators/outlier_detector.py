@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from numbers import Real
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from vaekit.estimators.base import check_parameters
+from vaekit.estimators.job import Job
 from vaekit.estimators.vae import VAE
 from vaekit.tasks.score import usual_oddity
 
 
-class OutlierDetector(OutlierMixin, BaseEstimator):
+class OutlierDetector(OutlierMixin, Job):
     """Tells rows that are odd beside those it was fitted on, among which some may be odd.
 
     Parameters
@@ -58,6 +57,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
     }
 
+    _purpose = "anomalies"
+
     def __init__(
         self,
         *,
@@ -68,38 +69,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         random_state: Any = 0,
         verbose: bool = False,
     ) -> None:
+        super().__init__(kinds=kinds, epochs=epochs, time=time, random_state=random_state, verbose=verbose)
         self.false_alarm_rate = false_alarm_rate
-        self.kinds = kinds
-        self.epochs = epochs
-        self.time = time
-        self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
-        """Fit the model on rows, most of them ordinary.
-
-        Parameters
-        ----------
-        X : array, tensor, frame or path of n_samples rows
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ParameterError
-            When a setting is outside its rule.
-        DataError
-            When the data are not fit to be learned from.
-        """
+        """Fit the model on rows, most of them ordinary, and set the threshold: see `Job.fit`."""
         check_parameters(self)
-        settings = {name: value for name, value in self.get_params(deep=False).items() if name != "false_alarm_rate"}
-        self.vae_ = VAE(purpose="anomalies", **settings).fit(X)
-        self.n_features_in_ = self.vae_.n_features_in_
-        if hasattr(self.vae_, "feature_names_in_"):
-            self.feature_names_in_ = self.vae_.feature_names_in_
+        super().fit(X)
         oddity = usual_oddity(self.vae_.fitted_)
         self.offset_ = -float(np.quantile(oddity, 1 - self.false_alarm_rate, method="higher"))
         return self
@@ -121,14 +97,3 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Return by how many nats each value of a row is odder than usual: see `VAE.explain`."""
         check_is_fitted(self, "vae_")
         return self.vae_.explain(X)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model file and return its path."""
-        check_is_fitted(self, "vae_")
-        return self.vae_.save(path)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = False
-        return tags

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from torch import Tensor
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Array
 from vaekit.data.frames import is_frame
-from vaekit.data.inference import constant_kinds
 from vaekit.data.readers import read
 from vaekit.data.schema import Schema, as_array
 from vaekit.errors import ParameterError
@@ -27,7 +26,7 @@ from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import for_anomalies, for_compression, for_imputation
+from vaekit.tasks.purposes import by_data, for_compression, for_imputation
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
 from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
@@ -83,10 +82,7 @@ def fit(
     """
     raw = read(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) else as_array(raw)
-    if options.purpose == "anomalies":
-        options = for_anomalies(options, raw)
-    if options.purpose == "imputation":
-        options = replace(options, kinds=constant_kinds(raw) | dict(options.kinds or {}) or None)
+    options = by_data(options, raw)
     train, held_out, schema = load_rows(raw, options)
     if options.purpose == "compression":
         size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731

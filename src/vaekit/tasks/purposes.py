@@ -11,7 +11,7 @@ import numpy as np
 
 from vaekit.data.fields import Array, Levels
 from vaekit.data.frames import is_frame
-from vaekit.data.inference import kinds_of_numbers
+from vaekit.data.inference import constant_kinds, kinds_of_numbers
 from vaekit.data.schema import Schema
 from vaekit.models.build import ACCEPTS, natural_likelihood
 from vaekit.tasks.options import Options
@@ -27,7 +27,7 @@ LEAST_SIDE = 12  # of pictures that convolutions halve
 MANY_LEVELS = 64
 PASSES = 3  # over rows with gaps, for one over whole rows
 WIDTH_BY_ROW = "gaussian-heteroscedastic"
-EPOCHS = 30  # of anomalies, which more of them only make more usual
+EPOCHS = 30  # for anomalies: more gain little, and where odd rows are among those fitted on they lose
 SOME_HELD_OUT, MOST_HELD_OUT = 100, 1 / 3  # rows, and their share, that oddities are ranked among
 
 
@@ -84,6 +84,21 @@ def _likelihood(schema: Schema, codes: Array) -> str:
         return name
     is_photograph = schema.is_picture and not schema.has_missing and not name.endswith("ends")
     return name + "-context" if is_photograph else name.replace("logistic", "logistic-mixture")
+
+
+def by_data(options: Options, raw: Any) -> Options:
+    """Return options with what a purpose asks of the schema, which raw data decide.
+
+    Parameters
+    ----------
+    options : Options
+    raw : array or frame of n_samples rows
+    """
+    if options.purpose == "anomalies":
+        return for_anomalies(options, raw)
+    if options.purpose == "imputation":
+        return replace(options, kinds=constant_kinds(raw) | dict(options.kinds or {}) or None)
+    return options
 
 
 def for_imputation(options: Options, schema: Schema) -> Options:

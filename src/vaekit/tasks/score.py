@@ -2,7 +2,7 @@
 
 A row is odd in three ways: it is unlikely, −log p(x); its code leaves much unexplained, −E_q log p(x | z); its code is
 far from those of rows that the model was fitted on. Each is told as nats of surprise, −log of the share of rows held
-out that are odder, and the three are added, as Fisher (1925, section 21.1) adds independent tests. What the sum is
+out that are odder, and the three are added, as Fisher (1932, section 21.1) adds independent tests. What the sum is
 worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
 """
 
@@ -169,8 +169,8 @@ def surprise_nats(usual: Usual, found: Floats) -> Floats:
 def _surprise(usual: Floats, x: Floats) -> Floats:
     """Return −log of the share of usual values as large as x; in the tail an exponential with their mean excess."""
     ranked, n = np.sort(usual), len(usual)
-    n_tail = min(max(round(TAIL * n), LEAST_IN_TAIL), n // 2)
-    begin = ranked[n - n_tail - 1]
+    n_tail = max(1, min(max(round(TAIL * n), LEAST_IN_TAIL), n // 2))
+    begin = ranked[max(0, n - n_tail - 1)]
     excess = max(float((ranked[n - n_tail :] - begin).mean()), NEAR * (1 + abs(begin)))
     inside = -np.log((1 + n - np.searchsorted(ranked, x, side="left")) / (1 + n))
     return np.where(x > begin, (x - begin) / excess - math.log((1 + n_tail) / (1 + n)), inside)
