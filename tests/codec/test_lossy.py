@@ -360,6 +360,13 @@ def test_windows_of_time_keep_to_the_bits_that_are_asked_for(of_waves):
     assert 90 < 8 * len(blob) / len(waves()) <= 100
 
 
+def test_arrays_of_more_dimensions_keep_the_bound_without_the_model(of_waves):
+    rows = waves().reshape(-1, 2, 3, 2, 2)
+    found = of_waves.decompress(of_waves.compress(rows, max_error=0.05))
+    assert found.shape == rows.shape
+    assert np.abs(found - rows).max() <= 0.05 + 1e-6
+
+
 def test_pictures_of_reals_come_back_in_their_own_layout():
     rows = waves().reshape(-1, 4, 3, 2)  # H, W, C
     vae = vaekit.VAE(latent_dim=3, epochs=40, batch_size=50, network="mlp", random_state=0).fit(rows)

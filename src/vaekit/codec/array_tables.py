@@ -23,10 +23,11 @@ def as_table(rows: Array, model: bytes | None) -> pl.DataFrame | None:
     Parameters
     ----------
     rows : ndarray of shape (n, ...)
+        Of vectors, H × W, or H × W × C.
     model : bytes or None
         An integer model.
     """
-    if model is None or rows.ndim < 2 or not len(rows) or rows.dtype.kind not in "iufb":
+    if model is None or not 2 <= rows.ndim <= 4 or not len(rows) or rows.dtype.kind not in "iufb":
         return None
     integer = model_bytes.from_bytes(model)
     schema = Schema.from_json(integer.schema)

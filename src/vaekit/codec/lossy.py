@@ -40,7 +40,7 @@ Tell = Callable[[float], None]
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
 FINER = (1, 2, 4)  # cells that are tried for a quality
-HALVINGS = 7  # of qualities or bounds, between which one gives the bits asked for
+HALVINGS = 7  # of the qualities between which one gives the bits asked for
 
 
 Kind = Callable[[float], "Point"]  # from a quality to what a kind of way costs

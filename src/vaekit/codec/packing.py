@@ -30,7 +30,8 @@ Once = Callable[[Dial | None], None]  # writes all rows as a dial asks for
 
 ROWS_IN_BLOCK = 1250
 CODED = {VAE, LATENT}
-MOST_OCTAVES = 24.0  # what a float of 32 bits holds
+MOST_OCTAVES = 52.0  # what a float of 64 bits holds, of values that others are far from
+BOUNDS_TRIED = 9  # between which one takes the bits asked for, to a tenth of an octave
 PLANNING = 0.3  # of the time that a lossy archive of an array takes, about
 
 
@@ -115,7 +116,7 @@ def _write_least_bound(stream: BinaryIO, once: Once, model_size: int, target_bit
             f"target_bits must leave these rows at least {8 * (stream.tell() - model_size) / n_rows:.4g} bits each, "
             f"what cannot be lost included; it leaves {target_bits:.4g}. Ask for more bits."
         )
-    for _ in range(lossy.HALVINGS):
+    for _ in range(BOUNDS_TRIED):
         middle = (low + high) / 2
         _clear(stream)
         once(_bound(middle))

@@ -20,7 +20,7 @@ PARAMETERS = """
         For compression, the model is as large as the rows repay with a smaller archive, so that archive and model
         together take the fewest bytes. For imputation, it is trained on the tight bound of the observed values, with
         likelihoods under which outliers cost little. For anomalies, numbers of any size have a density whose width
-        follows the row, and training ends before odd rows are learned.
+        follows the row, and a hundred rows are held out where there are 300.
     likelihood : str, default="auto"
         p(x | z); the schema's natural choice where it is "auto".
     kinds : dict of str to str, default=None
