@@ -594,7 +594,23 @@ def counted_site(density, p, n_cells):
     return (lambda k: whole if k >= n_cells else below(k) if k else 0), n_cells
 
 
+def atoms_site(density, p, n_cells):
+    n_smooth, width, (_, atoms) = density["n_smooth"], density["width"], density["atoms"]
+    smooth = density["smooth"]
+    below, n = DENSITIES[smooth["is"]](smooth, p[:n_smooth], n_cells // width)
+    *weights, rest = relative(p[n_smooth:])
+
+    def mass(k):
+        cell, place = divmod(k, width)
+        low, high = below(cell), below(min(cell + 1, n))
+        atoms_below = sum(w << 8 for w, atom in zip(weights, atoms, strict=True) if atom < k)
+        return atoms_below + ((low + (high - low) * place // width) * rest >> 16)
+
+    return mass, n_cells
+
+
 DENSITIES = {
+    "Atoms": atoms_site,
     "Coin": coin_site,
     "Choice": lambda density, p, n_cells: weighted(relative(p)),
     "Bell": bell_site,

@@ -127,6 +127,13 @@ def count_case(name: str, exposure: float | None = None) -> LikelihoodCase:
     return LikelihoodCase(lambda: LIKELIHOODS[name]((D,)), _grid(0, 39_999, 40_000), _counts, exposure=exposure)
 
 
+def _often(codes: Tensor, atoms: Tensor) -> Tensor:
+    """Codes of which half are atoms: atoms has the shape [D, A]."""
+    which = torch.randint(0, atoms.shape[1], codes.shape)
+    chosen = atoms.expand(len(codes), -1, -1).gather(2, which[..., None])[..., 0]
+    return torch.where(torch.rand(codes.shape) < 0.5, chosen, codes)
+
+
 def make_product() -> ProductLikelihood:
     parts = [
         (LIKELIHOODS["discretized-logistic"]((1,), n_levels=None, unit=UNIT[2:]), [2]),
@@ -136,6 +143,9 @@ def make_product() -> ProductLikelihood:
 
 
 WHOLE = torch.arange(-6000.0, 6001.0)[:, None] / UNIT
+
+ATOMS = torch.tensor([[-3.0, 0.0, 2.0]]) / UNIT[:, None]
+COUNTED_ATOMS = torch.tensor([0.0, 7.0]).expand(D, -1)
 
 CASES: dict[str, LikelihoodCase] = {
     "bernoulli": LikelihoodCase(lambda: LIKELIHOODS["bernoulli"]((D,)), _grid(0, 1, 2), _binary),
@@ -154,6 +164,16 @@ CASES: dict[str, LikelihoodCase] = {
     "gaussian-heteroscedastic": density_case("gaussian-heteroscedastic"),
     "gaussian-analytic": density_case("gaussian-analytic"),
     "student-t": density_case("student-t", reach=1000.0),
+    "discretized-logistic-atoms": LikelihoodCase(
+        lambda: LIKELIHOODS["discretized-logistic-atoms"]((D,), ATOMS, 0.5 / UNIT, n_levels=None, unit=UNIT),
+        WHOLE,
+        lambda n: _often(_whole(n), ATOMS),
+    ),
+    "negative-binomial-atoms": LikelihoodCase(
+        lambda: LIKELIHOODS["negative-binomial-atoms"]((D,), COUNTED_ATOMS, torch.tensor(0.5)),
+        _grid(0, 39_999, 40_000),
+        lambda n: _often(_counts(n), COUNTED_ATOMS),
+    ),
     "negative-binomial": count_case("negative-binomial"),
     "negative-binomial-library": count_case("negative-binomial-library", exposure=30.0),
     "categorical": LikelihoodCase(

@@ -32,6 +32,7 @@ from vaekit.codec.reading import GAP
 Array = NDArray[Any]
 
 VALUE, MISSING, OTHER = range(3)  # kinds: in a density's cells, a gap, a whole number beyond them
+ATOM_BITS = 8  # by which mass is finer than an atom's weight
 WORDS = 4  # of 16 bits, that a whole number beyond the cells is written in
 
 
@@ -145,6 +146,70 @@ def bucket_of(counts: Floats) -> tuple[Indices, Floats, Floats]:
     width = np.ldexp(1.0, octave)
     eighth = np.floor(counts / width)
     return (8 * octave + eighth).astype(np.int64), eighth * width, width
+
+
+@dataclass(eq=False)
+class Atoms(Density):
+    """Whole numbers of which some have mass of their own beside that of a density: as `distributions.atoms`.
+
+    Parameters
+    ----------
+    smooth : Density
+        Of the first parameters; those behind it are the atoms' logits and its own.
+    n_smooth : int
+        How many its parameters are.
+    width : int
+        Whole numbers in each of its cells, among which mass is even.
+    atoms : ndarray of int of shape (A,)
+        Rising, from the first whole number on.
+    """
+
+    smooth: Density
+    n_smooth: int
+    width: int
+    atoms: Array
+
+    def sites(self, parameters: Floats, n_cells: int) -> Sites:
+        """Return the distribution of whole numbers given parameters [P, n]."""
+        smooth = self.smooth.sites(parameters[: self.n_smooth], n_cells // self.width)
+        return _Spiked(smooth, relative_weights(parameters[self.n_smooth :]), self.width, self.atoms)
+
+
+class _Spiked:
+    """Whole numbers of which some have mass of their own: weights [A + 1, n], of the smooth part at the end."""
+
+    def __init__(self, smooth: Sites, weights: Floats, width: int, atoms: Array) -> None:
+        self.smooth, self.width, self.atoms, self.rest = smooth, width, atoms, weights[-1]
+        self.n_cells = smooth.n_cells * width
+        masses = weights[:-1] * (1 << ATOM_BITS)
+        self.sums = np.concatenate([np.zeros((1, weights.shape[1])), np.cumsum(masses, axis=0)])
+        self._columns = np.arange(weights.shape[1])
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        n_below = np.searchsorted(self.atoms, index)
+        atoms = self.sums.take(n_below * len(self._columns) + self._columns[part])
+        return atoms + self._of_smooth(self._smooth_below(index, part), part)
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all cells, [n]: at most 2^28 for each atom."""
+        return self.sums[-1] + self._of_smooth(self.smooth.whole)
+
+    def _of_smooth(self, mass: Any, part: slice = slice(None)) -> Floats:
+        return np.floor(mass * self.rest[part] / (1 << tables.CDF_BITS - ATOM_BITS))
+
+    def _smooth_below(self, index: Floats, part: slice) -> Floats:
+        cell, place = np.divmod(index, self.width)
+        low = self._edge(cell, part)
+        return low if self.width == 1 else low + np.floor((self._edge(cell + 1, part) - low) * place / self.width)
+
+    def _edge(self, cell: Floats, part: slice) -> Floats:
+        """Return the smooth mass below cells [..., n], 0 ≤ cell ≤ the number of cells."""
+        last = self.smooth.n_cells - 1.0
+        mass = self.smooth.below(np.clip(cell, 1.0, last), part)
+        whole: Any = np.broadcast_to(self.smooth.whole, self.rest.shape)[part]
+        return np.where(cell < 1, 0.0, np.where(cell > last, whole, mass))
 
 
 @dataclass(eq=False)

@@ -16,12 +16,14 @@ from scipy.special import betainc
 from torch import Tensor
 
 from vaekit.codec import reading, tables, whole
-from vaekit.codec.columns import Bell, Choice, Coin, Column, Columns, Counted, Density, bucket_of
+from vaekit.codec.columns import Atoms, Bell, Choice, Coin, Column, Columns, Counted, Density, bucket_of
 from vaekit.codec.quantise import Output, as_fractions
 from vaekit.codec.reading import GAP, Read
 from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, inverse_scales
-from vaekit.data.fields import Categorical, Constant, Count, Field, Levels, Real
+from vaekit.data.fields import Categorical, Constant, Count, Field, Integer, Levels, Real
+from vaekit.data.inference import ATOM_SHARE
 from vaekit.data.schema import Schema
+from vaekit.distributions.atoms import AtomsLikelihood
 from vaekit.distributions.likelihood import Likelihood, bounded
 from vaekit.distributions.likelihoods import (
     BernoulliLikelihood,
@@ -255,6 +257,19 @@ def _(part: NegativeBinomialLikelihood, i: int, field: Field, x: Whole, paramete
     mean = bounded(torch.from_numpy(h / LOG_STEPS), -15, 15).exp().numpy()[:, None]  # [G, 1]
     below = _negative_binomial_below(_firsts(n_cells), r, r / (r + mean))  # [G, B + 1]
     return Made(Counted(np.rint(below * 2**24).astype(np.int64), int(h[0])), n_cells)
+
+
+@density.register
+def _(part: AtomsLikelihood, i: int, field: Field, x: Whole, parameters: Tensor) -> Made | None:
+    assert isinstance(field, Integer | Count)
+    atoms = np.array(field.atoms)
+    as_often = np.repeat(atoms, 1 + int(ATOM_SHARE * len(x)))  # so that the cells hold them all
+    n_smooth = part.smooth.n_parameters
+    made = density(part.smooth, i, field, np.append(x, as_often), parameters[:, :n_smooth])
+    if made is None:
+        return None
+    spiked = Atoms(made.density, n_smooth, made.width, atoms - made.low)
+    return dataclasses.replace(made, density=spiked, n_cells=made.n_cells * made.width, width=1)
 
 
 def _negative_binomial_below(counts: Array, r: float, p: Floats) -> Floats:

@@ -33,7 +33,7 @@ KNOWN: dict[str, type[Any]] = {
         *(priors.FixedPrior, priors.MixturePrior, priors.AutoregressivePrior, priors.TopDownPrior),
         *(likelihoods.Bernoulli, likelihoods.Levels, context.ContextLevels),
         *(reading.Read, columns.Columns, columns.Column),
-        *(columns.Coin, columns.Choice, columns.Bell, columns.Counted),
+        *(columns.Coin, columns.Choice, columns.Bell, columns.Counted, columns.Atoms),
     )
 }
 DTYPES = ("int8", "int16", "int32", "int64")

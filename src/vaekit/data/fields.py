@@ -302,6 +302,7 @@ class Count(Field):
     """Whole numbers from zero on, without an upper end."""
 
     kind: ClassVar[str] = "count"
+    atoms: tuple[int, ...] = ()  # values that many rows of a column share
 
     @property
     def code_dtype(self) -> type[np.generic]:
@@ -371,6 +372,7 @@ class Integer(Real):
     """Whole numbers without ends, each carrying the mass of its cell (x - 1/2, x + 1/2)."""
 
     kind: ClassVar[str] = "integer"
+    atoms: tuple[int, ...] = ()  # values that many rows of a column share
 
     def nearest(self, codes: Array) -> Array:
         """Return the codes of the next whole numbers."""
@@ -487,7 +489,7 @@ FIELDS: dict[str, type[Field]] = {
 def field_from_json(plain: dict[str, Any]) -> Field:
     """Return the field that `Field.to_json` described."""
     kind, settings = plain["kind"], {k: v for k, v in plain.items() if k != "kind"}
-    for name in ("shape", "categories", "step"):
+    for name in ("shape", "categories", "step", "atoms"):
         if settings.get(name) is not None:
             settings[name] = tuple(settings[name])
     for name in ("loc", "scale"):

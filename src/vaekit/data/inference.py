@@ -18,6 +18,7 @@ MAX_CATEGORIES = 1_000
 MOST_DIGITS = 6  # behind the point
 MOST_MULTIPLE = 2**50
 MAX_INTEGER_SPAN = 2**22  # a standardised float32 still tells neighbours apart
+ATOM_SHARE, ATOM_ROWS = 0.005, 20  # of a column's values and in number, that make one of them an atom
 
 
 def infer_column(name: str, raw: Array, dtype: str, kind: str | None = None) -> Field:
@@ -160,7 +161,8 @@ def block_kind(raw: Array, *, pictures: bool) -> str | None:
 
 def make_field(kind: str, *, name: str, shape: tuple[int, ...], dtype: str, present: Array) -> Field:
     """Return a field of a given kind whose range and units are learned from the values that are there."""
-    return FIELDS[kind](name=name, shape=shape, dtype=dtype, **_learned(kind, name, present))
+    learned = _learned(kind, name, present) | (_habits(kind, present) if shape == () else {})
+    return FIELDS[kind](name=name, shape=shape, dtype=dtype, **learned)
 
 
 def is_zero_one(values: Array) -> bool:
@@ -212,8 +214,26 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
     if finite.size and finite.min() == finite.max():
         return {"loc": float(finite[0]), "scale": abs(float(finite[0])) or 1.0}
     loc = float(np.rint(finite.mean())) if kind == "integer" else float(finite.mean())
-    units: dict[str, Any] = {"loc": loc, "scale": float(finite.std()) or 1.0}
-    return units | ({"step": decimal_step(present)} if kind == "real" and present.ndim == 1 else {})
+    return {"loc": loc, "scale": float(finite.std()) or 1.0}
+
+
+def _habits(kind: str, present: Array) -> dict[str, Any]:
+    """Return what only a column's values may have in common: a step, or single values that many rows share."""
+    if kind == "real":
+        return {"step": decimal_step(present)}
+    return {"atoms": atoms_of(present)} if kind in ("integer", "count") else {}
+
+
+def atoms_of(values: Array) -> tuple[int, ...]:
+    """Return the whole numbers that many of a column's values are.
+
+    Examples
+    --------
+    >>> atoms_of(np.array([40] * 30 + list(range(1000, 1100))))
+    (40,)
+    """
+    found, counts = np.unique(values, return_counts=True)
+    return tuple(int(value) for value in found[counts >= max(ATOM_ROWS, ATOM_SHARE * len(values))])
 
 
 def decimal_step(values: Array) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from torch.distributions import (
 from torch.nn.functional import logsigmoid
 from torch.types import _size
 
+from vaekit.distributions.atoms import AtomsLikelihood
 from vaekit.distributions.context import ContextLogisticLikelihood
 from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.elementwise import sigmoid
@@ -221,6 +222,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "bernoulli": BernoulliLikelihood,
     "continuous-bernoulli": ContinuousBernoulliLikelihood,
     "discretized-logistic": DiscretizedLogisticLikelihood,
+    "discretized-logistic-atoms": partial(AtomsLikelihood, DiscretizedLogisticLikelihood),
     "discretized-logistic-context": ContextLogisticLikelihood,
     "discretized-logistic-ends": partial(DiscretizedLogisticLikelihood, ends=True),
     "discretized-logistic-mixture": partial(DiscretizedLogisticLikelihood, n_components=3),
@@ -230,6 +232,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "gaussian-analytic": partial(GaussianLikelihood, scale="analytic"),
     "student-t": StudentTLikelihood,
     "negative-binomial": NegativeBinomialLikelihood,
+    "negative-binomial-atoms": partial(AtomsLikelihood, NegativeBinomialLikelihood),
     "negative-binomial-library": partial(NegativeBinomialLikelihood, library=True),
     "categorical": CategoricalLikelihood,
 }

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vaekit.data.fields import Categorical, Field, Integer, Levels, Real
+from vaekit.data.fields import Categorical, Count, Field, Integer, Levels, Real
 from vaekit.data.schema import Schema
 from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.likelihoods import LIKELIHOODS
@@ -32,6 +32,7 @@ ACCEPTS: dict[str, set[str]] = {
     "bernoulli": {"binary", "levels", "unit"},
     "continuous-bernoulli": {"binary", "levels", "unit"},
     "discretized-logistic": {"levels", "integer", "binary"},
+    "discretized-logistic-atoms": {"integer"},
     "discretized-logistic-context": {"levels"},
     "discretized-logistic-ends": {"levels"},
     "discretized-logistic-mixture": {"levels", "integer"},
@@ -41,11 +42,14 @@ ACCEPTS: dict[str, set[str]] = {
     "gaussian-analytic": {"real"},
     "student-t": {"real"},
     "negative-binomial": {"count"},
+    "negative-binomial-atoms": {"count"},
     "negative-binomial-library": {"count"},
     "categorical": {"categorical"},
 }
 
 BLOCKS_ALONE = {"discretized-logistic-context"}  # read the values before: of pictures and vectors without gaps
+
+ATOMS = "-atoms"  # ends the names of likelihoods that give single values of a column mass of their own
 
 NATURAL: dict[str, str] = {
     "binary": "bernoulli",
@@ -182,7 +186,12 @@ def choose_likelihoods(schema: Schema, codes: np.ndarray[Any, Any], asked: str |
             f"The likelihood '{asked}' tells values from those before, in pictures and vectors without gaps; these "
             "data are others. Choose another likelihood."
         )
-    return tuple(asked if f.kind in ACCEPTS[asked] else natural_likelihood(f, schema, codes) for f in schema.fields)
+    return tuple(asked if takes(f, asked) else natural_likelihood(f, schema, codes) for f in schema.fields)
+
+
+def takes(field: Field, likelihood: str) -> bool:
+    """Whether a field can have a likelihood: by its kind, and by the atoms it was seen to have."""
+    return field.kind in ACCEPTS[likelihood] and (bool(_atoms(field)) or not likelihood.endswith(ATOMS))
 
 
 def natural_likelihood(field: Field, schema: Schema, codes: np.ndarray[Any, Any]) -> str:
@@ -192,7 +201,9 @@ def natural_likelihood(field: Field, schema: Schema, codes: np.ndarray[Any, Any]
         return "bernoulli"
     if schema.is_block and isinstance(field, Levels) and _has_heavy_ends(field, codes):
         return name + "-ends"
-    return name + "-library" if schema.is_block and field.kind == "count" and schema.n_dims >= 20 else name
+    if schema.is_block and field.kind == "count" and schema.n_dims >= 20:
+        return name + "-library"
+    return name + ATOMS if _atoms(field) else name
 
 
 def make_observation(schema: Schema, names: tuple[str, ...]) -> Likelihood:
@@ -211,7 +222,8 @@ def product(schema: Schema, names: tuple[str, ...]) -> ProductLikelihood:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for j, (field, name) in enumerate(zip(schema.fields, names, strict=True)):
         if name:
-            groups.setdefault((name, getattr(field, "n_levels", 0), _n_categories(field)), []).append(j)
+            alike = (name, getattr(field, "n_levels", 0), _n_categories(field), j if name.endswith(ATOMS) else None)
+            groups.setdefault(alike, []).append(j)
     parts = [
         (make_likelihood(key[0], [schema.fields[j] for j in columns], (len(columns),)), columns)
         for key, columns in groups.items()
@@ -220,8 +232,10 @@ def product(schema: Schema, names: tuple[str, ...]) -> ProductLikelihood:
 
 
 def make_likelihood(name: str, fields: list[Field], event_shape: tuple[int, ...]) -> Likelihood:
-    """Return a likelihood of alike fields with their units, levels and categories."""
+    """Return a likelihood of alike fields with their units, levels, atoms and categories."""
     first = fields[0]
+    if name.endswith(ATOMS):
+        return _with_atoms(name, first, event_shape)
     if isinstance(first, Categorical):
         return LIKELIHOODS[name](event_shape, n_categories=len(first.categories))
     if name.startswith("discretized"):
@@ -233,6 +247,20 @@ def make_likelihood(name: str, fields: list[Field], event_shape: tuple[int, ...]
     return (
         LIKELIHOODS[name](event_shape, top=top_code(first)) if "bernoulli" in name else LIKELIHOODS[name](event_shape)
     )
+
+
+def _with_atoms(name: str, field: Field, event_shape: tuple[int, ...]) -> Likelihood:
+    """Return the likelihood of one column some of whose values many rows share."""
+    values = np.array([_atoms(field)], dtype=np.float64)
+    codes = torch.from_numpy(field.encode(values).astype(np.float32))  # [1, A]
+    if isinstance(field, Integer):
+        unit = _units([field])
+        return LIKELIHOODS[name](event_shape, codes, 0.5 / unit, n_levels=None, unit=unit)
+    return LIKELIHOODS[name](event_shape, codes, torch.tensor(0.5))
+
+
+def _atoms(field: Field) -> tuple[int, ...]:
+    return field.atoms if isinstance(field, Integer | Count) else ()
 
 
 def _units(fields: list[Field]) -> torch.Tensor:
