@@ -248,8 +248,8 @@ class TestTextTables:
         table = self.read(tmp_path, "a,b\n" + "1,1\n" * 5000 + "1.5,x\n")
         assert table.schema == {"a": pl.Float64, "b": pl.String}
 
-    def test_dates_stay_text(self, tmp_path):
-        assert self.read(tmp_path, "day\n2024-02-29\n").schema == {"day": pl.String}
+    def test_dates_are_recognised(self, tmp_path):
+        assert self.read(tmp_path, "day\n2024-02-29\n").schema == {"day": pl.Date}
 
     def test_a_byte_order_mark_and_windows_lines(self, tmp_path):
         assert self.read(tmp_path, b"\xef\xbb\xbfa,b\r\n1,2\r\n").to_dicts() == [{"a": 1, "b": 2}]

@@ -77,7 +77,7 @@ def of_whole(field: Field, whole: Whole) -> Array:
     if isinstance(field, Integer) or not isinstance(field, Real):
         return whole
     numerator, denominator = field.step or (1, 1)
-    return whole * float(numerator) / float(denominator)
+    return whole * numerator if denominator == 1 else whole * float(numerator) / float(denominator)
 
 
 def of_codes(field: Field, codes: Array) -> Whole:

@@ -25,6 +25,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vaekit.data import temporal
+from vaekit.data.temporal import is_temporal
 from vaekit.errors import DataError
 
 Array = NDArray[Any]
@@ -103,12 +105,14 @@ class Field:
             return codes.astype(self.code_dtype, copy=False)
         return np.where(gaps, np.nan, codes).astype(np.float32)
 
-    def decode(self, codes: Array) -> Array:
+    def decode(self, codes: Array, *, drawn: bool = False) -> Array:
         """Return raw values of codes, in the field's dtype; means between two codes are rounded for whole numbers only.
 
         Parameters
         ----------
         codes : ndarray of shape (n_samples, *shape)
+        drawn : bool
+            Whether they are a model's draws, which become values like those seen: in their range, on their step.
 
         Returns
         -------
@@ -117,12 +121,21 @@ class Field:
         gaps = is_missing(codes)
         if gaps.any():
             codes = np.where(gaps, 0.0, codes)
-        return self._restore(self._decode(codes), gaps)
+        values = self._decode(codes)
+        return self._restore(self._as_seen(values) if drawn else values, gaps)
+
+    def of_value(self, value: Any) -> Any:
+        """Return one value as columns hold it: what a text says, the whole number of a date."""
+        if isinstance(value, str):
+            return self.of_text(value)
+        return temporal.to_whole(value, self.dtype) if is_temporal(self.dtype) else value
 
     def of_text(self, text: str) -> Any:
         """Return the value that a text says."""
         if is_bool(self.dtype) and text.lower() in ("true", "false"):
             return text.lower() == "true"
+        if is_temporal(self.dtype):
+            return temporal.to_whole(text, self.dtype)
         try:
             return float(text)
         except ValueError:
@@ -163,15 +176,29 @@ class Field:
     def _decode(self, codes: Array) -> Array:
         return codes
 
+    def _as_seen(self, values: Array) -> Array:
+        return values
+
     def _restore(self, values: Array, gaps: NDArray[np.bool_]) -> Array:
         if is_bool(self.dtype):
             return _with_nones(values > 0.5, gaps) if gaps.any() else values > 0.5
-        if is_integer(self.dtype):
-            bounds = np.iinfo(self.dtype.lower())
-            whole = np.rint(values.astype(np.float64)).clip(bounds.min, bounds.max)
-            return np.where(gaps, np.nan, whole) if gaps.any() else whole.astype(self.dtype.lower())
+        if is_integer(self.dtype) or is_temporal(self.dtype):
+            whole = np.rint(values.astype(np.float64)).clip(*self._bounds)
+            return np.where(gaps, np.nan, whole) if gaps.any() else whole.astype(self._whole_dtype)
         filled = np.where(gaps, np.nan, values) if gaps.any() else values
         return filled.astype(self.dtype.lower(), copy=False)
+
+    @property
+    def _whole_dtype(self) -> str:
+        return "int64" if is_temporal(self.dtype) else self.dtype.lower()
+
+    @property
+    def _bounds(self) -> tuple[int, int]:
+        """The least and the largest whole number that the dtype holds."""
+        if is_temporal(self.dtype):
+            return temporal.bounds(self.dtype)
+        found = np.iinfo(self._whole_dtype)
+        return int(found.min), int(np.nextafter(float(found.max), 0) if found.bits == 64 else found.max)
 
     def _infinite(self, raw: Array) -> NDArray[np.bool_]:
         return np.isinf(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
@@ -303,6 +330,7 @@ class Count(Field):
 
     kind: ClassVar[str] = "count"
     atoms: tuple[int, ...] = ()  # values that many rows of a column share
+    ends: tuple[float, float] | None = None  # the least and the largest value seen of a column
 
     @property
     def code_dtype(self) -> type[np.generic]:
@@ -316,6 +344,9 @@ class Count(Field):
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return ((raw < 0) | (raw != np.rint(raw))) & ~gaps
+
+    def _as_seen(self, values: Array) -> Array:
+        return values if self.ends is None else values.clip(*self.ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,12 +379,16 @@ class Real(Field):
     loc: Any = 0.0  # float, or ndarray of shape `shape`
     scale: Any = 1.0  # float, or ndarray of shape `shape`
     step: tuple[int, int] | None = None  # a fraction that all of a column's values are multiples of, as 1/100
+    ends: tuple[float, float] | None = None  # the least and the largest value seen of a column
 
     @property
     def stated_range(self) -> str:
         """The values the field may take, as people read them."""
         if np.ndim(self.loc):
             return "standardised value by value"
+        if is_temporal(self.dtype):
+            spread = temporal.stated_span(self.scale, self.dtype)
+            return f"about {temporal.stated(self.loc, self.dtype)} ± {spread}"
         return f"about {self.loc:.4g} ± {self.scale:.4g}"
 
     def nearest(self, codes: Array) -> Array:
@@ -365,6 +400,12 @@ class Real(Field):
 
     def _decode(self, codes: Array) -> Array:
         return codes.astype(np.float64) * np.asarray(self.scale) + np.asarray(self.loc)
+
+    def _as_seen(self, values: Array) -> Array:
+        if self.step is not None:
+            numerator, denominator = self.step
+            values = np.rint(values * denominator / numerator) * numerator / denominator
+        return values if self.ends is None else values.clip(*self.ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -489,7 +530,7 @@ FIELDS: dict[str, type[Field]] = {
 def field_from_json(plain: dict[str, Any]) -> Field:
     """Return the field that `Field.to_json` described."""
     kind, settings = plain["kind"], {k: v for k, v in plain.items() if k != "kind"}
-    for name in ("shape", "categories", "step", "atoms"):
+    for name in ("shape", "categories", "step", "atoms", "ends"):
         if settings.get(name) is not None:
             settings[name] = tuple(settings[name])
     for name in ("loc", "scale"):

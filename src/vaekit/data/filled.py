@@ -64,11 +64,13 @@ def _filled_frame(frame: Any, schema: Schema, rows: NDArray[np.int64], codes: Ar
             values[rows[gaps]] = schema.decode_column(j, flat[gaps, j])
             made[name] = values
     native = nw.from_native(frame_of(made, {name: dtypes[name] for name in made}, library), eager_only=True)
-    return table.with_columns(*[_like(native.get_column(name), table.get_column(name)) for name in made]).to_native()
+    return table.with_columns(*[_like(table.get_column(name), native.get_column(name)) for name in made]).to_native()
 
 
-def _like(made: Any, given: Any) -> Any:
-    """Return a column in the very dtype of the one that it replaces, an Enum with its categories."""
+def _like(given: Any, made: Any) -> Any:
+    """Return the filled column in the very dtype of the given one: an Enum with its categories, whole numbers exact."""
+    if given.dtype.is_integer() or given.dtype.is_temporal():  # which floats with NaN, as it was filled, may not hold
+        return given.zip_with(~given.is_null(), made.cast(given.dtype))
     return made.cast(given.dtype) if str(given.dtype).startswith("Enum") else made
 
 
@@ -87,7 +89,7 @@ def with_values(data: Any, schema: Schema, given: Mapping[str, Any]) -> Any:
     array or frame of n_samples rows
     """
     fields = {name: schema.fields[0 if schema.is_block else j] for j, name in enumerate(schema.names)}
-    values = {k: fields[k].of_text(v) if isinstance(v, str) else v for k, v in given.items()}
+    values = {k: fields[k].of_value(v) for k, v in given.items()}
     if not schema.is_frame:
         for name, value in values.items():
             data[:, schema.names.index(name)] = value

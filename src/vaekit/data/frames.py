@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from vaekit.data.fields import Array, is_missing
+from vaekit.data.temporal import dtype_name, frame_dtype, instants, is_temporal
 from vaekit.errors import DataError, MissingExtraError
 
 
@@ -22,7 +23,7 @@ def is_frame(data: Any) -> bool:
 def columns_of(frame: Any) -> tuple[dict[str, Array], dict[str, str], str]:
     """Return a frame's columns as arrays, its dtypes by name, and the name of its library.
 
-    Numbers come as numpy numbers with NaN for gaps, texts as objects with None for gaps.
+    Numbers come as numpy numbers with NaN for gaps, texts as objects with None for gaps, dates and times as numbers.
 
     Examples
     --------
@@ -40,7 +41,7 @@ def columns_of(frame: Any) -> tuple[dict[str, Array], dict[str, str], str]:
     if len(set(names)) < len(names):
         raise DataError("Two columns of the table have the same name. Give each column a name of its own.")
     columns = {str(name): _values(table.get_column(name)) for name in table.columns}
-    dtypes = {str(name): _dtype_name(dtype) for name, dtype in table.schema.items()}
+    dtypes = {str(name): dtype_name(dtype) for name, dtype in table.schema.items()}
     return columns, dtypes, table.implementation.value
 
 
@@ -54,13 +55,16 @@ def frame_of(columns: dict[str, Array], dtypes: dict[str, str], library: str) ->
     """
     import narwhals as nw
 
-    series = {name: _plain_list(values) for name, values in columns.items()}
+    series = {name: _for_frame(values, dtypes[name]) for name, values in columns.items()}
     try:
         table = nw.from_dict(series, backend=library)  # type: ignore[arg-type]
     except ImportError as missing:
         raise MissingExtraError(library) from missing
-    holds_gaps = {name: library != "pandas" or not _is_gappy_number(values) for name, values in columns.items()}
-    return table.with_columns(*[_cast(nw.col(name), dtypes[name]) for name in columns if holds_gaps[name]]).to_native()
+    can_cast = {
+        name: library != "pandas" or is_temporal(dtypes[name]) or not _is_gappy_number(values)
+        for name, values in columns.items()
+    }
+    return table.with_columns(*[_cast(nw.col(name), dtypes[name]) for name in columns if can_cast[name]]).to_native()
 
 
 def concatenated(parts: list[Any]) -> Any:
@@ -79,9 +83,7 @@ def concatenated(parts: list[Any]) -> Any:
 
 
 def _cast(column: Any, dtype: str) -> Any:
-    import narwhals as nw
-
-    target = getattr(nw, "Categorical" if dtype == "Enum" else dtype, None)
+    target = frame_dtype(dtype)
     return column if target is None else column.cast(target)
 
 
@@ -91,29 +93,50 @@ def _is_gappy_number(values: Array) -> bool:
     return not is_text and bool(is_missing(values).any())
 
 
+def _for_frame(values: Array, dtype: str) -> Any:
+    """Return a column's values as a frame takes them: no library makes dates of numbers."""
+    if dtype == "Date":
+        return instants(values)
+    if is_temporal(dtype) and values.dtype.kind == "f":
+        return [None if v != v else int(v) for v in values.tolist()]
+    return _plain_list(values)
+
+
 def _plain_list(values: Array) -> list[Any]:
     if values.dtype.kind == "f":
         return [None if v != v else v for v in values.tolist()]
     return list(values.tolist())
 
 
-def _dtype_name(dtype: Any) -> str:
-    return str(dtype).split("(")[0]
-
-
 def _values(series: Any) -> Array:
     """Return a column as numbers with NaN, or as objects with None."""
-    dtype = _dtype_name(series.dtype)
+    dtype = dtype_name(series.dtype)
     if dtype in ("String", "Categorical", "Enum", "Object"):
         return np.asarray(_with_gaps(series, None), dtype=object)
+    if is_temporal(dtype):
+        return _of_temporal(series, dtype)
     if not (series.dtype.is_numeric() or dtype == "Boolean"):
         raise DataError(
-            f"Column '{series.name}' holds {dtype} values, neither numbers nor texts. "
-            "Turn it into numbers (days, seconds) or texts, or drop the column."
+            f"Column '{series.name}' holds {dtype} values, neither numbers, texts nor dates. "
+            "Turn it into numbers or texts, or drop the column."
         )
     if not series.is_null().any():
         return np.asarray(series.to_numpy())
     return np.asarray(_with_gaps(series, np.nan), dtype=np.float64)
+
+
+def _of_temporal(series: Any, dtype: str) -> Array:
+    """Return dates and times as whole numbers of their unit, or as floats with NaN."""
+    import narwhals as nw
+
+    gaps = np.asarray(series.is_null().to_numpy())
+    there = series.drop_nulls()
+    found = np.asarray((there.cast(nw.Int64) if dtype == "Time" else there).to_numpy()).astype(np.int64)
+    if not gaps.any():
+        return found
+    values = np.full(len(gaps), np.nan)
+    values[~gaps] = found
+    return values
 
 
 def _with_gaps(series: Any, gap: Any) -> list[Any]:

@@ -11,12 +11,13 @@ import numpy as np
 
 from vaekit.data.fields import FIELDS, Array, Field, Levels, Real, is_missing
 from vaekit.data.frames import columns_of, is_frame
+from vaekit.data.temporal import is_temporal
 from vaekit.errors import DataError, ParameterError
 
 MAX_LEVELS = 65_536
 MAX_CATEGORIES = 1_000
 MOST_DIGITS = 6  # behind the point
-MOST_MULTIPLE = 2**50
+MOST_MULTIPLE, MOST_WHOLE = 2**50, 2**62
 MAX_INTEGER_SPAN = 2**22  # a standardised float32 still tells neighbours apart
 ATOM_SHARE, ATOM_ROWS = 0.005, 20  # of a column's values and in number, that make one of them an atom
 
@@ -60,12 +61,14 @@ def infer_column(name: str, raw: Array, dtype: str, kind: str | None = None) -> 
             f"Column '{name}' is constant: it holds {present[0]} in every row, so there is nothing to learn from it. "
             f"Drop the column, or keep it as it is with kinds={{'{name}': 'constant'}}."
         )
-    field = make_field(kind or column_kind(name, present), name=name, shape=(), dtype=dtype, present=present)
+    field = make_field(kind or column_kind(name, present, dtype), name=name, shape=(), dtype=dtype, present=present)
     return replace(field, missing=bool(gaps.any()))
 
 
-def column_kind(name: str, present: Array) -> str:
+def column_kind(name: str, present: Array, dtype: str) -> str:
     """Return the kind of a column from its values that are there."""
+    if is_temporal(dtype):
+        return "integer" if present.max() - present.min() < MAX_INTEGER_SPAN else "real"
     if present.dtype.kind == "O":
         return "categorical" if _are_texts(name, present) else "real"
     if is_zero_one(present):
@@ -218,10 +221,12 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
 
 
 def _habits(kind: str, present: Array) -> dict[str, Any]:
-    """Return what only a column's values may have in common: a step, or single values that many rows share."""
-    if kind == "real":
-        return {"step": decimal_step(present)}
-    return {"atoms": atoms_of(present)} if kind in ("integer", "count") else {}
+    """Return what is known of a column alone: its ends, and a step of its values or those that many rows share."""
+    if kind not in ("real", "integer", "count"):
+        return {}
+    finite = present[np.isfinite(present)]
+    ends = {"ends": (float(finite.min()), float(finite.max()))} if finite.size else {}
+    return ends | ({"step": decimal_step(present)} if kind == "real" else {"atoms": atoms_of(present)})
 
 
 def atoms_of(values: Array) -> tuple[int, ...]:
@@ -237,13 +242,15 @@ def atoms_of(values: Array) -> tuple[int, ...]:
 
 
 def decimal_step(values: Array) -> tuple[int, int] | None:
-    """Return the power of ten that all values are the nearest floats to multiples of, or None.
+    """Return what all values are the nearest floats to multiples of: a whole number, one over a power of ten, or None.
 
     Examples
     --------
-    >>> decimal_step(np.array([1.25, 0.3, 7.0])), decimal_step(np.array([1 / 3]))
-    ((1, 100), None)
+    >>> decimal_step(np.array([1.25, 0.3, 7.0])), decimal_step(np.array([6000, 4500])), decimal_step(np.array([1 / 3]))
+    ((1, 100), (1500, 1), None)
     """
+    if (values == np.rint(values)).all() and (np.abs(values.astype(np.float64)) < MOST_WHOLE).all():
+        return max(1, int(np.gcd.reduce(values.astype(np.int64)))), 1
     for denominator in (10**digits for digits in range(MOST_DIGITS + 1)):
         multiples = np.rint(values.astype(np.float64) * denominator)
         if (np.abs(multiples) < MOST_MULTIPLE).all() and (

@@ -308,7 +308,7 @@ def _read_csv(source: Source, separator: str = ",") -> pl.DataFrame:
         separator=separator,
         null_values=NULLS,
         infer_schema_length=None,
-        try_parse_dates=False,
+        try_parse_dates=True,
         has_header=not columns,
         new_columns=columns or None,
     )

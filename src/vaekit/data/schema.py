@@ -129,12 +129,14 @@ class Schema:
             return self.fields[0].encode(to_channels_first(raw, self.layout))
         return self._encode_columns({f.name: raw[:, j] for j, f in enumerate(self.fields)})
 
-    def decode(self, codes: Array) -> Any:
+    def decode(self, codes: Array, *, drawn: bool = False) -> Any:
         """Return user data of codes, in the container and dtypes the schema was learned from.
 
         Parameters
         ----------
         codes : ndarray of shape (n_samples, *event_shape)
+        drawn : bool
+            Whether they are a model's draws, of which columns are to be like those seen: in their range, on their step.
 
         Returns
         -------
@@ -144,7 +146,7 @@ class Schema:
             starts = range(0, max(1, len(codes)), ROWS_AT_ONCE)
             pieces = [self.fields[0].decode(codes[i : i + ROWS_AT_ONCE]) for i in starts]
             return from_channels_first(np.concatenate(pieces), self.layout)
-        columns = {f.name: f.decode(codes[:, j]) for j, f in enumerate(self.fields)}
+        columns = {f.name: f.decode(codes[:, j], drawn=drawn) for j, f in enumerate(self.fields)}
         if self.is_frame:
             return frame_of(columns, {f.name: f.dtype for f in self.fields}, self.container)
         return np.stack(list(columns.values()), axis=1)
@@ -174,7 +176,7 @@ class Schema:
             When the field does not know the value.
         """
         field = self.fields[0 if self.is_block else place]
-        known = field.of_text(value) if isinstance(value, str) else value
+        known = field.of_value(value)
         if not self.is_block:
             return float(field.encode(np.array([known]))[0])
         row = field.decode(np.zeros((1, *self.event_shape), np.float32)).astype(np.float64).reshape(1, -1)

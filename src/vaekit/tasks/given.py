@@ -49,7 +49,7 @@ def sample_given(fitted: Fitted, n: int, given: Mapping[str, Any], seed: int = 0
     with own_randomness(seed_of(seed, 10)):
         chosen = z[torch.randint(len(z), (n,))]  # [n, d]
         rows = in_tiles(lambda tile: decoded(model, x, tile[:, None]).sample(), chosen)
-    return with_values(schema.decode(rows.numpy()), schema, given)
+    return with_values(schema.decode(rows.numpy(), drawn=True), schema, given)
 
 
 def _row(fitted: Fitted, given: Mapping[str, Any]) -> Any:

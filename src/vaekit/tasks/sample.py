@@ -69,7 +69,7 @@ def _sample(fitted: Fitted, n: int, seed: int, temperature: float) -> Any:
     with own_randomness(seed_of(seed, 5)):
         z = model.prior.sample(n, temperature)  # [n, d]
         rows = in_tiles(lambda tile: drawn(model.likelihood(tile)), z)
-    return fitted.schema.decode(rows.numpy())
+    return fitted.schema.decode(rows.numpy(), drawn=True)
 
 
 def _mean(p: Distribution) -> Tensor:
