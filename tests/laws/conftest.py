@@ -74,7 +74,7 @@ class LikelihoodCase:
         """log p of every point of the support, in the user's units: [n_points, D] in float64."""
         with torch.no_grad():
             found = self.on_support(self.distribution(len(self.support), seed, spread).log_prob)
-        return found.double() - self.make().log_unit.double()
+        return found.double() - self.make().log_units(self.support).double()
 
     def on_support(self, function: Callable[[Tensor], Tensor]) -> Tensor:
         """A function's answers [n_points, D] at every point of the support, all other values of a row being held."""
@@ -134,6 +134,21 @@ def _often(codes: Tensor, atoms: Tensor) -> Tensor:
     return torch.where(torch.rand(codes.shape) < 0.5, chosen, codes)
 
 
+POWERS = torch.tensor([[1.0, 0.5, 0.0], [0.25, 1.0, 0.0]])
+
+
+def make_bent() -> Likelihood:
+    likelihood = LIKELIHOODS["gaussian"]((D,), unit=UNIT)
+    likelihood.bend(POWERS)
+    return likelihood
+
+
+def bent_case() -> LikelihoodCase:
+    """What a point of the support stands for is a width of the user's, so wider further out."""
+    grid = _grid(-30, 30, 40_001)
+    return LikelihoodCase(make_bent, grid, _reals, 60 / 40_000 * make_bent().log_units(grid).exp())
+
+
 def make_product() -> ProductLikelihood:
     parts = [
         (LIKELIHOODS["discretized-logistic"]((1,), n_levels=None, unit=UNIT[2:]), [2]),
@@ -145,7 +160,19 @@ def make_product() -> ProductLikelihood:
 WHOLE = torch.arange(-6000.0, 6001.0)[:, None] / UNIT
 
 ATOMS = torch.tensor([[-3.0, 0.0, 2.0]]) / UNIT[:, None]
+REAL_ATOMS = torch.tensor([-0.5001, 0.7003]).expand(D, -1), torch.tensor(1e-6)
 COUNTED_ATOMS = torch.tensor([0.0, 7.0]).expand(D, -1)
+
+
+def atoms_and_grid() -> tuple[Tensor, Tensor]:
+    """A grid with the atoms among its points, and what each stands for: an atom for itself, others for a width."""
+    grid, atoms = torch.linspace(-100, 100, 40_001), REAL_ATOMS[0][0]
+    points = torch.cat([grid, atoms]).sort().values[:, None].expand(-1, D)
+    is_atom = (points[..., None] == atoms).any(-1)
+    return points, torch.where(is_atom, 1.0, 200 / 40_000 * UNIT)
+
+
+ATOMS_AND_GRID = atoms_and_grid()
 
 CASES: dict[str, LikelihoodCase] = {
     "bernoulli": LikelihoodCase(lambda: LIKELIHOODS["bernoulli"]((D,)), _grid(0, 1, 2), _binary),
@@ -164,6 +191,13 @@ CASES: dict[str, LikelihoodCase] = {
     "gaussian-heteroscedastic": density_case("gaussian-heteroscedastic"),
     "gaussian-analytic": density_case("gaussian-analytic"),
     "student-t": density_case("student-t", reach=1000.0),
+    "gaussian-atoms": dataclasses.replace(
+        density_case("gaussian"),
+        make=lambda: LIKELIHOODS["gaussian-atoms"]((D,), *REAL_ATOMS, unit=UNIT),
+        draw=lambda n: _often(_reals(n), REAL_ATOMS[0]),
+        support=ATOMS_AND_GRID[0],
+        width=ATOMS_AND_GRID[1],
+    ),
     "discretized-logistic-atoms": LikelihoodCase(
         lambda: LIKELIHOODS["discretized-logistic-atoms"]((D,), ATOMS, 0.5 / UNIT, n_levels=None, unit=UNIT),
         WHOLE,
@@ -194,6 +228,7 @@ CASES: dict[str, LikelihoodCase] = {
         _whole,
         discretized=True,
     ),
+    "bent tails": bent_case(),
     "product": LikelihoodCase(make_product, WHOLE, _whole, discretized=True),
 }
 assert set(LIKELIHOODS) <= set(CASES), f"no case for {set(LIKELIHOODS) - set(CASES)}"

@@ -20,6 +20,7 @@ COLUMNS = {
     "count": RNG.negative_binomial(1, 0.1, N),
     "unit": RNG.random(N),
     "real": RNG.normal(size=N),
+    "heavy-tailed": RNG.standard_cauchy(N),
     "categorical": RNG.choice(["a", "b", "c"], N),
     "constant": np.full(N, 7),
 }
@@ -88,23 +89,38 @@ def test_the_natural_likelihood_of_a_column(kind):
     assert choose_likelihoods(schema, schema.encode(frame)) == (NATURAL[kind],)
 
 
+@pytest.mark.parametrize("kind", ["real", "heavy-tailed", "integer", "count"])
+def test_values_that_many_rows_share_have_probabilities_of_their_own(kind):
+    values = np.where(np.arange(200) % 2 == 0, COLUMNS[kind][0], np.resize(COLUMNS[kind], 200))
+    frame = pl.DataFrame({kind: values, "real": np.resize(COLUMNS["real"], 200)} if kind != "real" else {kind: values})
+    schema = Schema.infer(frame, kinds={kind: kind})
+    codes = schema.encode(frame)
+    names = choose_likelihoods(schema, codes)
+    assert names[0] == NATURAL[kind] + "-atoms"
+    model = build(Architecture("vae", 2, names, hidden=(8,)), schema).eval()
+    model.prepare(torch.from_numpy(codes))
+    with torch.no_grad():
+        draws = schema.decode(model.likelihood(torch.zeros(4000, 2)).sample().numpy(), drawn=True)
+    assert (draws[kind] == values[0]).mean() == pytest.approx((values == values[0]).mean(), abs=0.1)
+
+
 def test_a_columns_score_is_the_same_alone_and_beside_others():
     """The sum of columns' log-likelihoods, each in its own units."""
-    schema, frame = schema_of("real", "integer", "count", "categorical", "binary")
+    schema, frame = schema_of("real", "heavy-tailed", "integer", "count", "categorical", "binary")
     codes = torch.from_numpy(schema.encode(frame))
     names = choose_likelihoods(schema, codes.numpy())
     model = build(Architecture("vae", 2, names, hidden=(8,)), schema).eval()
     model.prepare(codes)
     with torch.no_grad():
         together = model.observation(model.observation.initial(codes).expand(N, -1)).log_prob(codes)
-        together = together - model.observation.log_unit
+        together = together - model.observation.log_units(codes)
     for j, kind in enumerate(frame.columns):
         alone, column = schema_of(kind)
         codes = torch.from_numpy(alone.encode(column))
         one = build(Architecture("vae", 2, (names[j],), hidden=(8,)), alone).observation
         one.prepare(codes)
         with torch.no_grad():
-            found = one(one.initial(codes).expand(N, -1)).log_prob(codes) - one.log_unit
+            found = one(one.initial(codes).expand(N, -1)).log_prob(codes) - one.log_units(codes)
         torch.testing.assert_close(together[:, j], found[:, 0], rtol=1e-4, atol=1e-4)
 
 

@@ -309,6 +309,7 @@ INFERRED = {
     "gene counts": (RNG.negative_binomial(0.3, 0.2, (50, 30)), {"count"}),
     "mixed columns": (np.c_[RNG.normal(size=50), RNG.integers(0, 900, 50)], {"real", "integer"}),
     "whole numbers": (RNG.integers(-500, 500, (50, 3)) * [1, 3, 7], {"integer"}),
+    "heavy tails": (np.exp(np.linspace(-9, 9, 150)).reshape(50, 3), {"heavy-tailed"}),
     "wide whole numbers": (np.arange(-50, 50)[:, None] * [10**6, 1], {"real", "integer"}),
 }
 
@@ -370,7 +371,7 @@ def test_decoded_means_keep_dtype_shape_and_range(name):
     span = np.ptp(data.astype(float))
     assert means.astype(float).min() >= data.astype(float).min() - 1e-5 * span
     assert means.astype(float).max() <= data.astype(float).max() + 1e-5 * span
-    if data.dtype.kind == "f":
+    if data.dtype.kind == "f" and schema.fields[0].kind != "heavy-tailed":  # whose codes' mean is another
         np.testing.assert_allclose(means[0], data.mean(0), rtol=1e-3, atol=1e-3 * span)
 
 

@@ -23,7 +23,9 @@ def fit(
     ] = "balanced",
     purpose: Annotated[
         str,
-        typer.Option("--for", metavar="NAME", help="any, compression, imputation or anomalies: what the model is for."),
+        typer.Option(
+            "--for", metavar="NAME", help="any, compression, imputation, anomalies or synthesis: what the model is for."
+        ),
     ] = "any",
     model: Annotated[str, typer.Option(metavar="NAME", help="vae or autoencoder.")] = "vae",
     latent_dim: Annotated[

@@ -172,10 +172,10 @@ class Atoms(Density):
     def sites(self, parameters: Floats, n_cells: int) -> Sites:
         """Return the distribution of whole numbers given parameters [P, n]."""
         smooth = self.smooth.sites(parameters[: self.n_smooth], n_cells // self.width)
-        return _Spiked(smooth, relative_weights(parameters[self.n_smooth :]), self.width, self.atoms)
+        return Spiked(smooth, relative_weights(parameters[self.n_smooth :]), self.width, self.atoms)
 
 
-class _Spiked:
+class Spiked:
     """Whole numbers of which some have mass of their own: weights [A + 1, n], of the smooth part at the end."""
 
     def __init__(self, smooth: Sites, weights: Floats, width: int, atoms: Array) -> None:
@@ -336,7 +336,7 @@ class RoundedColumn(Column):
         sites = super()._sites(parameters)
         if self.joined == 1:
             return sites
-        assert isinstance(sites, Located)
+        assert isinstance(sites, Located | Spiked)
         edges = np.arange(0, self.n_cells, self.joined, dtype=np.float64)
         return Joined(sites, np.append(edges, self.n_cells))
 

@@ -256,12 +256,12 @@ class Joined:
 
     Parameters
     ----------
-    sites : Located
+    sites : Located, or others whose cells are only pushed and popped
     edges : ndarray of shape (K + 1,)
         Rising, from 0 to the number of cells.
     """
 
-    def __init__(self, sites: Located, edges: Floats) -> None:
+    def __init__(self, sites: Any, edges: Floats) -> None:
         self.sites, self.edges, self.n_cells = sites, edges, len(edges) - 1
 
     def below(self, index: Floats, part: slice = slice(None)) -> Floats:

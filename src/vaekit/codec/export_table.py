@@ -20,7 +20,7 @@ from vaekit.codec.columns import Atoms, Bell, Choice, Coin, Column, Columns, Cou
 from vaekit.codec.quantise import Output, as_fractions
 from vaekit.codec.reading import GAP, Read
 from vaekit.codec.steps import LOG_STEPS, LOWEST_LOG, PLACES, inverse_scales
-from vaekit.data.fields import Categorical, Constant, Count, Field, Integer, Levels, Real
+from vaekit.data.fields import Categorical, Constant, Count, Field, Levels, Real
 from vaekit.data.inference import ATOM_SHARE
 from vaekit.data.schema import Schema
 from vaekit.distributions.atoms import AtomsLikelihood
@@ -261,8 +261,9 @@ def _(part: NegativeBinomialLikelihood, i: int, field: Field, x: Whole, paramete
 
 @density.register
 def _(part: AtomsLikelihood, i: int, field: Field, x: Whole, parameters: Tensor) -> Made | None:
-    assert isinstance(field, Integer | Count)
-    atoms = np.array(field.atoms)
+    assert isinstance(field, Real | Count)
+    found = whole.to_whole(field, np.array(field.atoms))
+    atoms = np.empty(0, np.int64) if found is None else found
     as_often = np.repeat(atoms, 1 + int(ATOM_SHARE * len(x)))  # so that the cells hold them all
     n_smooth = part.smooth.n_parameters
     made = density(part.smooth, i, field, np.append(x, as_often), parameters[:, :n_smooth])
@@ -289,8 +290,9 @@ def _firsts(n_cells: int) -> Array:
 def float_bits_of_columns(model: LatentModel, schema: Schema, likelihood: Columns, rows: Tensor, z: Tensor) -> Tensor:
     """Return what the columns of rows of codes cost given z in real numbers, their kinds as in whole ones: [n] bits."""
     gaps, x = rows.isnan().flatten(1), whole_rows(schema, rows)
-    log_prob = model.likelihood(z, model.observation.exposure(rows)).log_prob(rows.nan_to_num(0.0))
-    log_mass = (log_prob - model.observation.log_unit).flatten(1).masked_fill(gaps, 0.0)
+    filled = rows.nan_to_num(0.0)
+    log_prob = model.likelihood(z, model.observation.exposure(rows)).log_prob(filled)
+    log_mass = (log_prob - model.observation.log_units(filled)).flatten(1).masked_fill(gaps, 0.0)
     bits = torch.zeros(len(rows), dtype=torch.float64)
     for column in likelihood.columns:
         field = schema.fields[column.field]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from vaekit.codec.columns import Bell, Columns, RoundedColumn
+from vaekit.codec.columns import Atoms, Bell, Columns, RoundedColumn
 from vaekit.codec.reading import GAP
 from vaekit.codec.whole import Whole, of_whole, to_whole
 from vaekit.data.fields import Field, Real
@@ -100,7 +100,7 @@ def leeways(schema: Schema, columns: Columns, bounds: Mapping[str, float]) -> di
         if type(field) is Real and field.step is not None and field.name in bounds:
             numerator, denominator = field.step
             most = min(bounds[field.name] * denominator / numerator - 0.5, MOST_OFF)
-            if most >= 1 and isinstance(column.density, Bell):
+            if most >= 1 and isinstance(column.density, Bell | Atoms):
                 found[column.field] = Leeway(RoundedColumn(column, 2 * int(most) + 1), bounds[field.name])
     return found
 

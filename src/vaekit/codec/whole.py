@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.codec.reading import GAP
-from vaekit.data.fields import Binary, Categorical, Count, Field, Integer, Levels, Real, is_missing
+from vaekit.data.fields import Binary, Categorical, Count, Field, HeavyTailed, Integer, Levels, Real, is_missing
 from vaekit.data.schema import Schema
 from vaekit.errors import DataError
 
@@ -64,6 +64,11 @@ def _(field: Real, raw: Array) -> Array | None:
 
 
 @_whole.register
+def _(field: HeavyTailed, raw: Array) -> Array | None:
+    return None
+
+
+@_whole.register
 def _(field: Categorical, raw: Array) -> Array | None:
     return field._encode(raw)
 
@@ -92,7 +97,7 @@ def of_codes(field: Field, codes: Array) -> Whole:
 
 def step_of(field: Real) -> tuple[int, int] | None:
     """Return what values of a field are multiples of, as a fraction; None where there is no such step."""
-    return (1, 1) if isinstance(field, Integer) else field.step
+    return (1, 1) if isinstance(field, Integer) else None if isinstance(field, HeavyTailed) else field.step
 
 
 def array_to_codes(schema: Schema, rows: Array) -> Whole | None:

@@ -12,6 +12,7 @@ integer           any whole number                            (x - loc) / scale
 count             0, 1, 2, ...                                the same
 unit              real numbers in [0, 1]                      the same
 real              real numbers                                (x - loc) / scale
+heavy-tailed      real numbers, some far from most            the same, with bent tails
 categorical       one of the categories                       its index
 constant          one value                                   0
 ================  ==========================================  =====================================
@@ -25,7 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vaekit.data import temporal
+from vaekit.data import power, temporal
 from vaekit.data.temporal import is_temporal
 from vaekit.errors import DataError
 
@@ -330,7 +331,7 @@ class Count(Field):
 
     kind: ClassVar[str] = "count"
     atoms: tuple[int, ...] = ()  # values that many rows of a column share
-    ends: tuple[float, float] | None = None  # the least and the largest value seen of a column
+    ends: tuple[float, float] | None = None  # about the least and the largest value seen of a column
 
     @property
     def code_dtype(self) -> type[np.generic]:
@@ -379,7 +380,8 @@ class Real(Field):
     loc: Any = 0.0  # float, or ndarray of shape `shape`
     scale: Any = 1.0  # float, or ndarray of shape `shape`
     step: tuple[int, int] | None = None  # a fraction that all of a column's values are multiples of, as 1/100
-    ends: tuple[float, float] | None = None  # the least and the largest value seen of a column
+    ends: tuple[float, float] | None = None  # about the least and the largest value seen of a column
+    atoms: tuple[float, ...] = ()  # values that many rows of a column share
 
     @property
     def stated_range(self) -> str:
@@ -402,10 +404,39 @@ class Real(Field):
         return codes.astype(np.float64) * np.asarray(self.scale) + np.asarray(self.loc)
 
     def _as_seen(self, values: Array) -> Array:
-        if self.step is not None:
-            numerator, denominator = self.step
-            values = np.rint(values * denominator / numerator) * numerator / denominator
-        return values if self.ends is None else values.clip(*self.ends)
+        return self._on_atoms(self._on_step(values))
+
+    def _on_step(self, values: Array) -> Array:
+        within = values if self.ends is None else values.clip(*self.ends)
+        if self.step is None:
+            return within
+        numerator, denominator = self.step
+        return np.rint(within * denominator / numerator) * numerator / denominator
+
+    def _on_atoms(self, values: Array) -> Array:
+        """Return values of which those that a code tells from no atom are that very atom."""
+        if not self.atoms:
+            return values
+        atoms = np.array(self.atoms)
+        above = (
+            np.searchsorted(atoms, values).clip(1, len(atoms) - 1) if len(atoms) > 1 else np.zeros(values.shape, int)
+        )
+        near = np.where(values - atoms[above - 1] < atoms[above] - values, atoms[above - 1], atoms[above])
+        return np.where(np.abs(near - values) < 1e-6 * (self.scale + np.abs(values - self.loc)), near, values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeavyTailed(Real):
+    """Real numbers of which some are far from most: their tails are bent towards the middle inside."""
+
+    kind: ClassVar[str] = "heavy-tailed"
+    powers: tuple[float, float] = power.STRAIGHT  # of the tails below and above loc
+
+    def _encode(self, raw: Array) -> Array:
+        return power.bent(super()._encode(raw), self.powers)
+
+    def _decode(self, codes: Array) -> Array:
+        return super()._decode(power.unbent(codes.astype(np.float64), self.powers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -413,7 +444,6 @@ class Integer(Real):
     """Whole numbers without ends, each carrying the mass of its cell (x - 1/2, x + 1/2)."""
 
     kind: ClassVar[str] = "integer"
-    atoms: tuple[int, ...] = ()  # values that many rows of a column share
 
     def nearest(self, codes: Array) -> Array:
         """Return the codes of the next whole numbers."""
@@ -523,14 +553,14 @@ class Constant(Field):
 
 
 FIELDS: dict[str, type[Field]] = {
-    cls.kind: cls for cls in (Binary, Levels, Integer, Count, Unit, Real, Categorical, Constant)
+    cls.kind: cls for cls in (Binary, Levels, Integer, Count, Unit, Real, HeavyTailed, Categorical, Constant)
 }
 
 
 def field_from_json(plain: dict[str, Any]) -> Field:
     """Return the field that `Field.to_json` described."""
     kind, settings = plain["kind"], {k: v for k, v in plain.items() if k != "kind"}
-    for name in ("shape", "categories", "step", "atoms", "ends"):
+    for name in ("shape", "categories", "step", "atoms", "ends", "powers"):
         if settings.get(name) is not None:
             settings[name] = tuple(settings[name])
     for name in ("loc", "scale"):

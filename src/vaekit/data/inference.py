@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vaekit.data import power
 from vaekit.data.fields import FIELDS, Array, Field, Levels, Real, is_missing
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.temporal import is_temporal
@@ -19,7 +20,9 @@ MAX_CATEGORIES = 1_000
 MOST_DIGITS = 6  # behind the point
 MOST_MULTIPLE, MOST_WHOLE = 2**50, 2**62
 MAX_INTEGER_SPAN = 2**22  # a standardised float32 still tells neighbours apart
-ATOM_SHARE, ATOM_ROWS = 0.005, 20  # of a column's values and in number, that make one of them an atom
+HEAVY_NATS = 1.0  # that bent tails gain
+LOST_NATS = 8.0  # the same, where without them all values but a few are about one
+ATOM_SHARE, ATOM_ROWS = 0.005, 10  # of a column's values and in number, that make one of them an atom
 
 
 def infer_column(name: str, raw: Array, dtype: str, kind: str | None = None) -> Field:
@@ -74,11 +77,26 @@ def column_kind(name: str, present: Array, dtype: str) -> str:
     if is_zero_one(present):
         return "binary"
     if not np.isfinite(present).all() or (present != np.rint(present)).any():
-        return "real"
+        return "heavy-tailed" if is_heavy_tailed(present) else "real"
     low, high = float(present.min()), float(present.max())
     if low == 0 and high > 1 and present.var() > present.mean():
         return "count"
-    return "integer" if high - low < MAX_INTEGER_SPAN else "real"
+    if high - low < MAX_INTEGER_SPAN:
+        return "integer"
+    return "heavy-tailed" if is_heavy_tailed(present) else "real"
+
+
+def is_heavy_tailed(values: Array, least_nats: float = HEAVY_NATS) -> bool:
+    """Whether a power transform makes a column's values likelier to be normal by so many nats each, or more.
+
+    Examples
+    --------
+    >>> normal = np.random.default_rng(0).normal(size=1000)
+    >>> is_heavy_tailed(normal), is_heavy_tailed(np.exp(2 * normal)), is_heavy_tailed(np.append(normal, 1e12))
+    (False, True, True)
+    """
+    finite = values[np.isfinite(values)]
+    return bool(finite.size) and power.best_powers(finite)[1] >= least_nats
 
 
 def constant_kinds(raw: Any) -> dict[str, str]:
@@ -102,10 +120,23 @@ def kinds_of_numbers(raw: Any) -> dict[str, str]:
     >>> sorted(kinds.items())
     [('sold', 'real'), ('year', 'real')]
     """
-    constant = constant_kinds(raw)
-    if not (is_frame(raw) or constant):
+    constant, lost = constant_kinds(raw), heavy_tailed_kinds(raw, LOST_NATS)
+    if not (is_frame(raw) or constant or lost):
         return {}  # an array that one likelihood makes real
-    return constant | {name: "real" for name, values in _columns(raw).items() if values.dtype.kind in "fiu"}
+    numbers = {name: "real" for name, values in _columns(raw).items() if values.dtype.kind in "fiu"}
+    return constant | numbers | lost
+
+
+def heavy_tailed_kinds(raw: Any, least_nats: float = HEAVY_NATS) -> dict[str, str]:
+    """Return the kind "heavy-tailed" for each column of numbers that bent tails gain so many nats a value.
+
+    Examples
+    --------
+    >>> heavy_tailed_kinds(np.stack([np.linspace(0, 1, 999), np.exp(np.linspace(0, 20, 999))], 1))
+    {'x1': 'heavy-tailed'}
+    """
+    columns = {name: values for name, values in _columns(raw).items() if values.dtype.kind in "fiu"}
+    return {name: "heavy-tailed" for name, values in columns.items() if is_heavy_tailed(values, least_nats)}
 
 
 def _columns(raw: Any) -> dict[str, Array]:
@@ -159,12 +190,14 @@ def block_kind(raw: Array, *, pictures: bool) -> str | None:
         return "count"
     if pictures:
         return "unit" if np.nanmin(raw) >= 0 and np.nanmax(raw) <= 1 else "real"
-    return None if _some_column_is_whole(raw) else "real"
+    return None if _some_column_is_whole(raw) or _some_column_is_heavy_tailed(raw) else "real"
 
 
 def make_field(kind: str, *, name: str, shape: tuple[int, ...], dtype: str, present: Array) -> Field:
     """Return a field of a given kind whose range and units are learned from the values that are there."""
-    learned = _learned(kind, name, present) | (_habits(kind, present) if shape == () else {})
+    learned = _learned(kind, name, present)
+    if shape == () and kind in ("real", "heavy-tailed", "integer", "count"):
+        learned |= _habits(kind, present, learned.get("loc", 0.0), learned.get("scale", 1.0))
     return FIELDS[kind](name=name, shape=shape, dtype=dtype, **learned)
 
 
@@ -199,7 +232,7 @@ def grid_of(sample: Array, raw: Array | None = None) -> Levels | None:
 
 
 def _learned(kind: str, name: str, present: Array) -> dict[str, Any]:
-    if kind in ("real", "integer"):
+    if kind in ("real", "integer", "heavy-tailed"):
         return _units(kind, name, present)
     if kind == "levels":
         return _grid_settings(name, present)
@@ -216,21 +249,40 @@ def _units(kind: str, name: str, present: Array) -> dict[str, Any]:
     finite = present[np.isfinite(present)].astype(np.float64)
     if finite.size and finite.min() == finite.max():
         return {"loc": float(finite[0]), "scale": abs(float(finite[0])) or 1.0}
+    if kind == "heavy-tailed":
+        loc, scale = power.middle_and_spread(finite)
+        return {"loc": loc, "scale": scale, "powers": power.best_powers(finite)[0]}
     loc = float(np.rint(finite.mean())) if kind == "integer" else float(finite.mean())
     return {"loc": loc, "scale": float(finite.std()) or 1.0}
 
 
-def _habits(kind: str, present: Array) -> dict[str, Any]:
-    """Return what is known of a column alone: its ends, and a step of its values or those that many rows share."""
-    if kind not in ("real", "integer", "count"):
-        return {}
+def _habits(kind: str, present: Array, loc: float, scale: float) -> dict[str, Any]:
+    """Return what is known of a column of numbers: its ends, those that many rows share, and of reals their step."""
     finite = present[np.isfinite(present)]
-    ends = {"ends": (float(finite.min()), float(finite.max()))} if finite.size else {}
-    return ends | ({"step": decimal_step(present)} if kind == "real" else {"atoms": atoms_of(present)})
+    atoms = atoms_of(finite)
+    ends = [inward(float(end), loc, scale) for end in (finite.min(), finite.max())] if finite.size else []
+    held = sorted([*ends, *atoms])
+    step = {} if kind in ("integer", "count") else {"step": decimal_step(present)}
+    return {"ends": (held[0], held[-1]) if held else None, "atoms": atoms} | step
 
 
-def atoms_of(values: Array) -> tuple[int, ...]:
-    """Return the whole numbers that many of a column's values are.
+def inward(value: float, loc: float, scale: float) -> float:
+    """Return a value moved towards loc, to three digits of their distance: a model file holds no row's own number.
+
+    Examples
+    --------
+    >>> inward(123.456789, 0.0, 1.0), inward(17.0, 40.0, 10.0)
+    (123.0, 17.0)
+    """
+    distance = (value - loc) / scale
+    if distance == 0:
+        return value
+    digit = 10.0 ** (math.floor(math.log10(abs(distance))) - 2)
+    return loc + scale * math.trunc(distance / digit) * digit
+
+
+def atoms_of(values: Array) -> tuple[float, ...]:
+    """Return the numbers that many of a column's values are.
 
     Examples
     --------
@@ -238,7 +290,7 @@ def atoms_of(values: Array) -> tuple[int, ...]:
     (40,)
     """
     found, counts = np.unique(values, return_counts=True)
-    return tuple(int(value) for value in found[counts >= max(ATOM_ROWS, ATOM_SHARE * len(values))])
+    return tuple(value.item() for value in found[counts >= max(ATOM_ROWS, ATOM_SHARE * len(values))])
 
 
 def decimal_step(values: Array) -> tuple[int, int] | None:
@@ -348,6 +400,10 @@ def _some_column_is_whole(raw: Array) -> bool:
     if raw.dtype.kind != "f":
         return True
     return bool(((raw == np.rint(raw)) | np.isnan(raw)).all(axis=0).any())
+
+
+def _some_column_is_heavy_tailed(raw: Array) -> bool:
+    return any(is_heavy_tailed(column) for column in raw.T)
 
 
 def _candidate_steps(values: Array) -> list[Fraction]:

@@ -1,4 +1,4 @@
-"""Atoms: whole numbers that many rows share, each with a probability of its own beside a smooth one of all."""
+"""Atoms: numbers that many rows share, each with a probability of its own beside a smooth distribution of all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from vaekit.distributions.likelihood import Likelihood
 
 
 class WithAtoms(Distribution):
-    r"""P(x) = π_0 S(x) + Σ_a π_a [x = a], where S is a smooth distribution of whole numbers.
+    r"""P(x) = π_0 S(x) + Σ_a π_a [x = a], where S is a smooth distribution.
+
+    Where S is a density, no mass of it lies on an atom: P(a) = π_a, and between atoms the density is π_0 S(x).
 
     Parameters
     ----------
@@ -26,7 +28,9 @@ class WithAtoms(Distribution):
     atoms : Tensor of shape (..., A)
         Codes of the atoms, all different.
     half : Tensor of shape (...)
-        Half the distance of two neighbouring whole numbers, in codes.
+        Half the distance of two neighbouring whole numbers in codes; of reals, how near an atom's code is one.
+    density : bool
+        Whether S is one.
 
     Examples
     --------
@@ -38,19 +42,21 @@ class WithAtoms(Distribution):
 
     arg_constraints: dict[str, constraints.Constraint] = {}
 
-    def __init__(self, smooth: Distribution, logits: Tensor, atoms: Tensor, half: Tensor) -> None:
-        self.smooth, self.atoms, self.half = smooth, atoms, half
+    def __init__(
+        self, smooth: Distribution, logits: Tensor, atoms: Tensor, half: Tensor, *, density: bool = False
+    ) -> None:
+        self.smooth, self.atoms, self.half, self.density = smooth, atoms, half, density
         self.log_weights = logits.log_softmax(-1)
         super().__init__(smooth.batch_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return log P(value) in nats, elementwise; the value must be a whole number's code."""
+        """Return log P(value) in nats, elementwise."""
         rest = self.log_weights[..., -1] + self.smooth.log_prob(value)
         is_at = (value[..., None] - self.atoms).abs() < self.half[..., None]  # [..., A], one at most
         which = is_at.to(torch.uint8).argmax(-1, keepdim=True)
         log_weights = self.log_weights.expand(*which.shape[:-1], -1)
         atom = log_weights.gather(-1, which)[..., 0]
-        return torch.where(is_at.any(-1), logaddexp(rest, atom), rest)
+        return torch.where(is_at.any(-1), atom if self.density else logaddexp(rest, atom), rest)
 
     @property
     def mean(self) -> Tensor:
@@ -59,7 +65,7 @@ class WithAtoms(Distribution):
         return (weights[..., :-1] * self.atoms).sum(-1) + weights[..., -1] * self.smooth.mean
 
     def sample(self, sample_shape: _size = torch.Size()) -> Tensor:
-        """Return draws of whole numbers' codes, [*sample_shape, ...]."""
+        """Return draws, [*sample_shape, ...]."""
         smooth = self.smooth.sample(sample_shape)
         which = Categorical(logits=self.log_weights, validate_args=False).sample(sample_shape)[..., None]
         either = torch.cat([self.atoms.expand(*smooth.shape, -1), smooth[..., None]], -1)  # [..., A + 1]
@@ -67,22 +73,22 @@ class WithAtoms(Distribution):
 
 
 class AtomsLikelihood(Likelihood):
-    """A likelihood of whole numbers to which single values are added that many rows share.
+    """A likelihood of numbers to which single values are added that many rows share.
 
-    Ages, hours a week, gains that are mostly 0: tables' whole numbers are seldom smooth (as spikes and slabs, Mitchell
-    and Beauchamp, 1988, doi:10.1080/01621459.1988.10478694).
+    Ages, hours a week, gains that are mostly 0: tables' numbers are seldom smooth (as spikes and slabs, Mitchell and
+    Beauchamp, 1988, doi:10.1080/01621459.1988.10478694).
 
     Parameters
     ----------
     smooth : callable
-        Makes the likelihood of whole numbers, from the event shape and settings.
+        Makes the likelihood of the numbers, from the event shape and settings.
     event_shape : sequence of int
     atoms : Tensor of shape (*event_shape, A)
         Codes of the values.
     half : Tensor
-        Half the distance of two neighbouring whole numbers, in codes.
+        Half the distance of two neighbouring whole numbers in codes; of reals, how near an atom's code is one.
     settings
-        Of the likelihood of whole numbers.
+        Of the likelihood of the numbers.
     """
 
     atoms: Tensor
@@ -97,15 +103,22 @@ class AtomsLikelihood(Likelihood):
         **settings: Any,
     ) -> None:
         super().__init__(event_shape)
-        self.smooth = smooth(event_shape, **settings)
+        self.smooth: Likelihood = smooth(event_shape, **settings)
         self.register_buffer("atoms", atoms.float(), persistent=False)
         self.register_buffer("half_cell", half.expand(self.event_shape).clone(), persistent=False)
         self.n_parameters = self.smooth.n_parameters + atoms.shape[-1] + 1
+        self.density = self.smooth.density
+        self.units_vary = self.density
 
     def forward(self, parameters: Tensor, exposure: Tensor | None = None) -> Distribution:
         """Return p(x | parameters), batch shape [n, *event_shape]; the smooth one's parameters come first."""
         of_smooth, logits = parameters.split([self.smooth.n_parameters, self.atoms.shape[-1] + 1], dim=1)
-        return WithAtoms(self.smooth(of_smooth, exposure), logits.movedim(1, -1), self.atoms, self.half_cell)
+        smooth = self.smooth(of_smooth, exposure)
+        return WithAtoms(smooth, logits.movedim(1, -1), self.atoms, self.half_cell, density=self.density)
+
+    def log_units(self, codes: Tensor) -> Tensor:
+        """Return the log of how many of the user's units one unit of a code is: an atom's probability has no unit."""
+        return self.smooth.log_units(codes).masked_fill(self._is_at(codes).any(-1), 0.0)
 
     def _initial(self, codes: Tensor) -> Tensor:
         """Return the logarithm of the atoms' frequencies, and what fits the other values."""

@@ -60,13 +60,31 @@ class Likelihood(nn.Module):
     n_parameters: int = 1  # P
     density: bool = False  # whether log_prob is of a density, not of a probability
     has_gaps: bool = False  # whether codes may hold NaN, which then score 0
+    units_vary: bool = False  # whether a unit of a code is more of the user's units at some codes than at others
     log_unit: Tensor
+    powers: Tensor
 
     def __init__(self, event_shape: Sequence[int], unit: Any = 1.0) -> None:
         super().__init__()
         self.event_shape = torch.Size(event_shape)
         unit = torch.as_tensor(unit, dtype=torch.float32).expand(self.event_shape)
         self.register_buffer("log_unit", unit.log().clone(), persistent=False)
+
+    def bend(self, powers: Tensor) -> None:
+        """Have codes be of values whose tails are bent by powers [2, *event_shape], as in `vaekit.data.power`."""
+        self.units_vary = True
+        self.register_buffer("powers", powers.float(), persistent=False)
+
+    def log_units(self, codes: Tensor) -> Tensor:
+        """Return the log of how many of the user's units one unit of a code is, at codes [n, *event_shape].
+
+        Where tails are bent, with c the code of v: log dv/dc = (1 − λ) log(1 + |v|), added to that of the unit of v.
+        """
+        if not self.units_vary:
+            return self.log_unit
+        power = torch.where(codes < 0, self.powers[0], self.powers[1])
+        log1p_v = torch.where(power == 0, codes.abs(), torch.log1p(power * codes.abs()) / power.clamp_min(1e-6))
+        return self.log_unit + (1 - power) * log1p_v
 
     @property
     def parameter_shape(self) -> tuple[int, ...]:

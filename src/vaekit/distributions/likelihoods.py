@@ -228,6 +228,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "discretized-logistic-mixture": partial(DiscretizedLogisticLikelihood, n_components=3),
     "discretized-logistic-mixture-ends": partial(DiscretizedLogisticLikelihood, n_components=3, ends=True),
     "gaussian": GaussianLikelihood,
+    "gaussian-atoms": partial(AtomsLikelihood, GaussianLikelihood),
     "gaussian-heteroscedastic": partial(GaussianLikelihood, scale="predicted"),
     "gaussian-analytic": partial(GaussianLikelihood, scale="analytic"),
     "student-t": StudentTLikelihood,

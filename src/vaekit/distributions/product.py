@@ -32,8 +32,18 @@ class ProductLikelihood(Likelihood):
         self.density = any(part.density for part, _ in parts)
         for part, columns in parts:
             self.log_unit[columns] = part.log_unit.flatten()
+        self.units_vary = any(part.units_vary for part, _ in parts)
         self.shapes = [part.parameter_shape for part, _ in parts]
         self.widths = [math.prod(shape) for shape in self.shapes]
+
+    def log_units(self, codes: Tensor) -> Tensor:
+        """Return the log of how many of the user's units one unit of each column's code is, at codes [n, n_columns]."""
+        if not self.units_vary:
+            return self.log_unit
+        found = self.log_unit.expand_as(codes).clone()
+        for part, columns in self._pairs():
+            found[..., columns] = part.log_units(codes[..., columns])
+        return found
 
     @property
     def parameter_shape(self) -> tuple[int, ...]:

@@ -16,11 +16,12 @@ PARAMETERS = """
         The number of latent units; "auto" starts wide and keeps the active ones.
     preset : {"fast", "balanced", "best"}, default="balanced"
         How much to spend where nothing else is said.
-    purpose : {"any", "compression", "imputation", "anomalies"}, default="any"
+    purpose : {"any", "compression", "imputation", "anomalies", "synthesis"}, default="any"
         For compression, the model is as large as the rows repay with a smaller archive, so that archive and model
         together take the fewest bytes. For imputation, it is trained on the tight bound of the observed values, with
         likelihoods under which outliers cost little. For anomalies, numbers of any size have a density whose width
-        follows the row, and a hundred rows are held out where there are 300.
+        follows the row, and a hundred rows are held out where there are 300. For synthesis, the bound is so tight that
+        new rows are like the data.
     likelihood : str, default="auto"
         p(x | z); the schema's natural choice where it is "auto".
     kinds : dict of str to str, default=None

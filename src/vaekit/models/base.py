@@ -101,7 +101,8 @@ class LatentModel(nn.Module):
         """Return log p(x_j | z) in nats of each value of a row, as `log_likelihood` of all together: [..., n, D]."""
         p, rows = self._beside_draws(x, z)
         gaps = rows.isnan()
-        log_prob = p.log_prob(rows.masked_fill(gaps, 0.0)) - self.observation.log_unit
+        filled = rows.masked_fill(gaps, 0.0)
+        log_prob = p.log_prob(filled) - self.observation.log_units(filled)
         return log_prob.masked_fill(gaps, 0.0).view(*z.shape[:-2], len(x), -1)
 
     def _beside_draws(self, x: Tensor, z: Tensor) -> tuple[Distribution, Tensor]:
@@ -138,8 +139,9 @@ class LatentModel(nn.Module):
 
 def observed_log_prob(p: Distribution, rows: Tensor, observation: Likelihood) -> Tensor:
     """Return log p(rows) in nats and in the user's units, summed over the values that are no gaps: [n]."""
-    if not observation.has_gaps:
+    if not (observation.has_gaps or observation.units_vary):
         return p.log_prob(rows).flatten(1).sum(1) - observation.log_unit.sum()
     gaps = rows.isnan()
-    log_prob = p.log_prob(rows.masked_fill(gaps, 0.0)) - observation.log_unit
+    filled = rows.masked_fill(gaps, 0.0)
+    log_prob = p.log_prob(filled) - observation.log_units(filled)
     return log_prob.masked_fill(gaps, 0.0).flatten(1).sum(1)

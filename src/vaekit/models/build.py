@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from vaekit.data.fields import Categorical, Count, Field, Integer, Levels, Real
+from vaekit.data.power import STRAIGHT
 from vaekit.data.schema import Schema
+from vaekit.distributions.atoms import AtomsLikelihood
 from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.distributions.product import ProductLikelihood
@@ -37,10 +39,11 @@ ACCEPTS: dict[str, set[str]] = {
     "discretized-logistic-ends": {"levels"},
     "discretized-logistic-mixture": {"levels", "integer"},
     "discretized-logistic-mixture-ends": {"levels"},
-    "gaussian": {"real"},
-    "gaussian-heteroscedastic": {"real"},
-    "gaussian-analytic": {"real"},
-    "student-t": {"real"},
+    "gaussian": {"real", "heavy-tailed"},
+    "gaussian-atoms": {"real", "heavy-tailed"},
+    "gaussian-heteroscedastic": {"real", "heavy-tailed"},
+    "gaussian-analytic": {"real", "heavy-tailed"},
+    "student-t": {"real", "heavy-tailed"},
     "negative-binomial": {"count"},
     "negative-binomial-atoms": {"count"},
     "negative-binomial-library": {"count"},
@@ -49,6 +52,7 @@ ACCEPTS: dict[str, set[str]] = {
 
 BLOCKS_ALONE = {"discretized-logistic-context"}  # read the values before: of pictures and vectors without gaps
 
+SAME_CODE = 1e-6  # within which a real is an atom
 ATOMS = "-atoms"  # ends the names of likelihoods that give single values of a column mass of their own
 
 NATURAL: dict[str, str] = {
@@ -58,6 +62,7 @@ NATURAL: dict[str, str] = {
     "count": "negative-binomial",
     "unit": "continuous-bernoulli",
     "real": "gaussian",
+    "heavy-tailed": "gaussian",
     "categorical": "categorical",
 }
 
@@ -243,24 +248,42 @@ def make_likelihood(name: str, fields: list[Field], event_shape: tuple[int, ...]
             return LIKELIHOODS[name](event_shape, n_levels=None, unit=_units(fields))
         return LIKELIHOODS[name](event_shape, n_levels=getattr(first, "n_levels", 2))
     if isinstance(first, Real):
-        return LIKELIHOODS[name](event_shape, unit=_units(fields))
+        return _of_reals(name, fields, event_shape)
     return (
         LIKELIHOODS[name](event_shape, top=top_code(first)) if "bernoulli" in name else LIKELIHOODS[name](event_shape)
     )
 
 
+def _of_reals(name: str, fields: list[Field], event_shape: tuple[int, ...]) -> Likelihood:
+    """Return the likelihood of reals, the tails of some of which may be bent."""
+    likelihood = LIKELIHOODS[name](event_shape, unit=_units(fields))
+    _bend(likelihood, fields)
+    return likelihood
+
+
+def _bend(likelihood: Likelihood, fields: list[Field]) -> None:
+    """Tell a likelihood of columns of reals of their tails, where they are bent."""
+    powers = [getattr(field, "powers", STRAIGHT) for field in fields]
+    if any(power != STRAIGHT for power in powers):
+        likelihood.bend(torch.tensor(powers).T)  # [2, columns]
+
+
 def _with_atoms(name: str, field: Field, event_shape: tuple[int, ...]) -> Likelihood:
     """Return the likelihood of one column some of whose values many rows share."""
-    values = np.array([_atoms(field)], dtype=np.float64)
-    codes = torch.from_numpy(field.encode(values).astype(np.float32))  # [1, A]
+    codes = torch.from_numpy(field.encode(np.array([_atoms(field)], dtype=np.float64)).astype(np.float32))  # [1, A]
+    unit = _units([field]) if isinstance(field, Real) else torch.ones(1)
     if isinstance(field, Integer):
-        unit = _units([field])
         return LIKELIHOODS[name](event_shape, codes, 0.5 / unit, n_levels=None, unit=unit)
-    return LIKELIHOODS[name](event_shape, codes, torch.tensor(0.5))
+    if isinstance(field, Count):
+        return LIKELIHOODS[name](event_shape, codes, 0.5 * unit)
+    made = LIKELIHOODS[name](event_shape, codes, torch.tensor(SAME_CODE), unit=unit)
+    assert isinstance(made, AtomsLikelihood)
+    _bend(made.smooth, [field])
+    return made
 
 
-def _atoms(field: Field) -> tuple[int, ...]:
-    return field.atoms if isinstance(field, Integer | Count) else ()
+def _atoms(field: Field) -> tuple[float, ...]:
+    return field.atoms if isinstance(field, Real | Count) else ()
 
 
 def _units(fields: list[Field]) -> torch.Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
+from vaekit.models.gaps import Gaps
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Fitted:
         The model in whole numbers, which archives are made and read with; None where it has no such form.
     usual : Usual or None
         None until the model is finished.
+    gaps : Gaps or None
+        Where new rows have gaps; None where the rows that the model was fitted on have none.
     """
 
     model: LatentModel
@@ -56,6 +59,7 @@ class Fitted:
     record: dict[str, Any] = field(default_factory=dict)
     integer_model: bytes | None = None
     usual: Usual | None = None
+    gaps: Gaps | None = None
 
     def rows(self, data: Any) -> torch.Tensor:
         """Return the codes of user data on the model's device, [n, *event_shape]."""

@@ -2,8 +2,8 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights, and so does what rows are usually like. Files of a newer format are refused by its
-number.
+stand as a tensor among the weights, and so do what rows are usually like and where they have gaps. Files of a newer
+format are refused by its number.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,11 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
 from vaekit.models.fitted import Fitted, Usual
+from vaekit.models.gaps import Gaps
 from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
-USUAL = "usual."  # before the names of what rows are usually like, among the tensors
+BESIDE: dict[str, type[Any]] = {"usual": Usual, "gaps": Gaps}  # what stands among the tensors by its part's name
 
 
 def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
@@ -45,8 +47,9 @@ def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:
     }
     if fitted.integer_model is not None:
         tensors = tensors | {INTEGER_MODEL: torch.frombuffer(bytearray(fitted.integer_model), dtype=torch.uint8)}
-    if fitted.usual is not None:
-        tensors = tensors | {USUAL + name: values for name, values in vars(fitted.usual).items()}
+    for part in BESIDE:
+        held = getattr(fitted, part)
+        tensors = tensors | ({} if held is None else {f"{part}.{name}": value for name, value in vars(held).items()})
     write_tensors(path, tensors, header)
 
 
@@ -78,10 +81,16 @@ def load_model(
     if len(header["units"]) < architecture.latent_dim:
         model.keep_units(torch.tensor(header["units"]))
     integer_model = tensors.pop(INTEGER_MODEL, None)
-    usual = {name.removeprefix(USUAL): tensors.pop(name) for name in [*tensors] if name.startswith(USUAL)}
+    beside = {part: _taken(tensors, part) for part in BESIDE}
     _load_weights(model, tensors, path)
     held = None if integer_model is None else integer_model.numpy().tobytes()
-    return Fitted(model.eval(), schema, architecture, header["record"], held, Usual(**usual) if usual else None)
+    return Fitted(model.eval(), schema, architecture, header["record"], held, **beside)
+
+
+def _taken(tensors: dict[str, Tensor], part: str) -> Any:
+    """Return what the tensors of a part make, taking them out of all; None where there are none."""
+    own = {name: tensors.pop(name) for name in [*tensors] if name.startswith(f"{part}.")}
+    return BESIDE[part](**{name.removeprefix(f"{part}."): value for name, value in own.items()}) if own else None
 
 
 def weights_digest(tensors: dict[str, Tensor]) -> str:

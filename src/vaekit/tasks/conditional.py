@@ -87,7 +87,8 @@ def _observed_log_likelihood(model: LatentModel, x: Tensor, z: Tensor) -> Tensor
     """Return log p(x observed | z) in nats, [K, n]; gaps score 0 whether or not the model was fitted with any."""
     rows = x.expand(len(z), *x.shape).reshape(-1, *x.shape[1:])
     gaps = rows.isnan()
-    log_prob = decoded(model, x, z).log_prob(rows.masked_fill(gaps, 0.0)) - model.observation.log_unit
+    filled = rows.masked_fill(gaps, 0.0)
+    log_prob = decoded(model, x, z).log_prob(filled) - model.observation.log_units(filled)
     return log_prob.masked_fill(gaps, 0.0).flatten(1).sum(1).view(len(z), len(x))
 
 

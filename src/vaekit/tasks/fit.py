@@ -24,9 +24,10 @@ from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.tasks.explain import nats_by_value
+from vaekit.tasks.gaps import learned_gaps
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import by_data, for_compression, for_imputation
+from vaekit.tasks.purposes import by_data, for_compression, for_imputation, for_synthesis
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
 from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
@@ -89,6 +90,8 @@ def fit(
         options = for_compression(options, schema, train, size)
     if options.purpose == "imputation":
         options = for_imputation(options, schema)
+    if options.purpose == "synthesis":
+        options = for_synthesis(options, schema)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
@@ -309,6 +312,7 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
         fitted.usual = usual(model, train[spread(len(train), MOST_CODES)], held_out[:MOST_CALIBRATION])
+        fitted.gaps = learned_gaps(model, some) if fitted.schema.is_frame else None
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record |= {
         "settings": asdict(settings),

@@ -15,6 +15,7 @@ from vaekit.data.filled import with_values
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.conditional import decoded, noises, weighted_codes
+from vaekit.tasks.gaps import with_gaps
 from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 
@@ -49,6 +50,7 @@ def sample_given(fitted: Fitted, n: int, given: Mapping[str, Any], seed: int = 0
     with own_randomness(seed_of(seed, 10)):
         chosen = z[torch.randint(len(z), (n,))]  # [n, d]
         rows = in_tiles(lambda tile: decoded(model, x, tile[:, None]).sample(), chosen)
+        rows = with_gaps(fitted, chosen, rows)
     return with_values(schema.decode(rows.numpy(), drawn=True), schema, given)
 
 

@@ -13,6 +13,7 @@ from vaekit.data.batches import seed_of
 from vaekit.data.frames import concatenated
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
+from vaekit.tasks.gaps import with_gaps
 from vaekit.tasks.given import balanced, sample_given
 from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
@@ -29,6 +30,7 @@ def sample(
     """Return n new rows: z from the prior, then x from p(x | z) for tables and vectors, or its mean for pictures.
 
     A picture's mean is what people look at: a draw adds to every pixel noise that is independent of its neighbours'.
+    Rows of frames have gaps as often, and in such rows, as the data have them.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def _sample(fitted: Fitted, n: int, seed: int, temperature: float) -> Any:
     model, drawn = fitted.model.eval(), _mean if fitted.schema.is_picture else _draw
     with own_randomness(seed_of(seed, 5)):
         z = model.prior.sample(n, temperature)  # [n, d]
-        rows = in_tiles(lambda tile: drawn(model.likelihood(tile)), z)
+        rows = with_gaps(fitted, z, in_tiles(lambda tile: drawn(model.likelihood(tile)), z))
     return fitted.schema.decode(rows.numpy(), drawn=True)
 
 
