@@ -297,8 +297,16 @@ def float_bits_of_columns(model: LatentModel, schema: Schema, likelihood: Column
     for column in likelihood.columns:
         field = schema.fields[column.field]
         numerator, denominator = (whole.step_of(field) if isinstance(field, Real) else None) or (1, 1)
-        is_density = type(field) is Real
-        log_step = math.log(numerator / denominator) if is_density else 0.0
-        bits -= (log_mass[:, column.field] + log_step * ~gaps[:, column.field]).double() / math.log(2)
+        is_density = _is_density(field, x[:, column.field]) & ~gaps[:, column.field].numpy()
+        log_step = torch.from_numpy(np.where(is_density, math.log(numerator / denominator), 0.0))
+        bits -= (log_mass[:, column.field].double() + log_step) / math.log(2)
         bits += torch.from_numpy(column.kind_bits(x[:, column.field]))
     return bits
+
+
+def _is_density(field: Field, x: Whole) -> NDArray[np.bool_]:
+    """Return at which whole numbers of a column its likelihood is a density: at reals, but for atoms."""
+    if type(field) is not Real:
+        return np.zeros(len(x), dtype=bool)
+    atoms = whole.to_whole(field, np.array(field.atoms, dtype=np.float64))
+    return np.ones(len(x), dtype=bool) if atoms is None else ~np.isin(x, atoms)
