@@ -37,7 +37,7 @@ from vaekit.distributions.product import ProductLikelihood
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE
-from vaekit.models.inputs import BlockInputs
+from vaekit.models.inputs import BlockInputs, TableInputs
 from vaekit.models.vae import VAE
 from vaekit.priors.autoregressive import AutoregressivePrior as RealAutoregressivePrior
 from vaekit.priors.mixture import GaussianMixture
@@ -294,7 +294,7 @@ def _inputs(model: Exported, schema: Schema, rows: Tensor, width: Width) -> Inpu
 
 def integer_posterior(model: Exported, schema: Schema, rows: Tensor, z: Tensor, grid: Grid, width: Width) -> Posterior:
     """Return q(z | x) in whole numbers."""
-    parts, inputs = blocks(model.encoder), _inputs(model, schema, rows, width)
+    parts, inputs = _encoder_blocks(model), _inputs(model, schema, rows, width)
     parts[0].before = [Reshape(list(model.inputs.shape) if parts[0].weight.dim() == 4 else [-1])]
     encoder, step = hidden_steps(parts, inputs.real, inputs.step, inputs.reach, width)
     features, steps, climbs = [model.encoder(model.inputs(rows)).flatten(1)], [step], []
@@ -308,6 +308,17 @@ def integer_posterior(model: Exported, schema: Schema, rows: Tensor, z: Tensor, 
     if isinstance(model, Autoencoder):
         layers.normals = grid.normals(lambda logs: logs)
     return Posterior([*inputs.steps, *encoder], climbs, layers)
+
+
+def _encoder_blocks(model: Exported) -> list[Block]:
+    """Return the encoder as blocks that read all categories one-hot."""
+    first, *others = blocks(model.encoder)
+    if not (isinstance(model.inputs, TableInputs) and model.inputs.embeddings):
+        return [first, *others]
+    embedded = model.inputs.of_one_hot()
+    if first.residual:  # the inputs themselves go on
+        return [Block(embedded, torch.zeros(len(embedded))), first, *others]
+    return [replace(first, weight=first.weight @ embedded), *others]
 
 
 def _heads(model: Exported) -> list[list[Block]]:

@@ -6,10 +6,12 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import embedding, one_hot
 
 from vaekit.data.fields import Categorical, Constant, Count, Field, Levels
 from vaekit.data.schema import Schema
+
+MANY = 32  # categories, of which more are embedded
 
 
 def top_code(field: Field) -> float:
@@ -44,7 +46,10 @@ class BlockInputs(nn.Module):
 
 
 class TableInputs(nn.Module):
-    """Codes [n, n_columns] to floats [n, width]: numbers scaled, categories one-hot, gaps 0 and told apart.
+    """Codes [n, n_columns] to floats [n, width]: numbers scaled, categories one-hot or embedded, gaps 0 and told apart.
+
+    Where a column has many categories, each has a learned vector of a few numbers (Guo and Berkhahn, 2016,
+    arXiv:1604.06737) in place of one number of its own.
 
     Parameters
     ----------
@@ -67,7 +72,9 @@ class TableInputs(nn.Module):
         self.register_buffer("gappy", torch.tensor(gappy, dtype=torch.long), persistent=False)
         scale = torch.tensor([top_code(schema.fields[j]) for j in numbers])
         self.register_buffer("scale", scale, persistent=False)
-        self.shape = (len(numbers) + sum(k for _, k in self.categories) + len(gappy),)
+        self.embeddings = nn.ParameterDict({str(j): random_embedding(k) for j, k in self.categories if k > MANY})
+        widths = [self.embeddings[str(j)].shape[1] if k > MANY else k for j, k in self.categories]
+        self.shape = (len(numbers) + sum(widths) + len(gappy),)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return floats [n, width] of codes [n, n_columns]."""
@@ -76,10 +83,37 @@ class TableInputs(nn.Module):
         numbers = filled[:, self.numbers] / self.scale
         if self.counts:
             numbers[:, self.counts] = torch.log1p(numbers[:, self.counts])
-        hot = [
-            one_hot(filled[:, j].long(), k) * ~gaps[:, j : j + 1] for j, k in self.categories
-        ]  # each [n, n_categories], all 0 for a gap
-        return torch.cat([numbers, *hot, gaps[:, self.gappy]], dim=1)
+        told = [self._told(j, k, filled[:, j].long()) * ~gaps[:, j : j + 1] for j, k in self.categories]
+        return torch.cat([numbers, *told, gaps[:, self.gappy]], dim=1)  # of a category all 0 for a gap
+
+    def _told(self, column: int, n_categories: int, index: Tensor) -> Tensor:
+        """Return what tells of the categories [n] of a column, [n, its width]."""
+        if n_categories > MANY:
+            return embedding(index, self.embeddings[str(column)])
+        return one_hot(index, n_categories)
+
+    def of_one_hot(self) -> Tensor:
+        """Return the matrix [width, wider] that makes the floats of those in which all categories are one-hot."""
+        parts = [torch.eye(len(self.numbers))]
+        parts += [self.embeddings[str(j)].T if k > MANY else torch.eye(k) for j, k in self.categories]
+        return torch.block_diag(*parts, torch.eye(len(self.gappy)))
+
+
+def random_embedding(n_categories: int) -> Tensor:
+    """Return a random vector of length about 1, as a category's own one is, for each of many: [n, embedding_dim(n)]."""
+    width = embedding_dim(n_categories)
+    return torch.randn(n_categories, width) / math.sqrt(width)
+
+
+def embedding_dim(n_categories: int) -> int:
+    """Return how many numbers tell a category of many: 1.6 n^0.56, and at most 50 (Howard and Gugger, 2020, fastai).
+
+    Examples
+    --------
+    >>> embedding_dim(42), embedding_dim(1000)
+    (13, 50)
+    """
+    return min(50, round(1.6 * n_categories**0.56))
 
 
 def make_inputs(schema: Schema) -> BlockInputs | TableInputs:
