@@ -208,6 +208,8 @@ CASES: dict[str, LikelihoodCase] = {
         _grid(0, 39_999, 40_000),
         lambda n: _often(_counts(n), COUNTED_ATOMS),
     ),
+    "zero-inflated-negative-binomial": count_case("zero-inflated-negative-binomial"),
+    "zero-inflated-negative-binomial-library": count_case("zero-inflated-negative-binomial-library", exposure=30.0),
     "negative-binomial": count_case("negative-binomial"),
     "negative-binomial-library": count_case("negative-binomial-library", exposure=30.0),
     "categorical": LikelihoodCase(

@@ -362,7 +362,7 @@ def _declared_by(likelihood: str | None, raw: Array) -> str | None:
         return None
     if likelihood.startswith(("gaussian", "student")):
         return "real"
-    if likelihood.startswith("negative-binomial"):
+    if likelihood.startswith(("negative-binomial", "zero-inflated")):
         return "count"
     if likelihood.startswith("discretized"):
         return "levels"

@@ -87,6 +87,8 @@ class AtomsLikelihood(Likelihood):
         Codes of the values.
     half : Tensor
         Half the distance of two neighbouring whole numbers in codes; of reals, how near an atom's code is one.
+    inflated : bool
+        Whether the smooth one begins as that of all values, of which atoms take a little more, not as that of others.
     settings
         Of the likelihood of the numbers.
     """
@@ -100,9 +102,12 @@ class AtomsLikelihood(Likelihood):
         event_shape: Sequence[int],
         atoms: Tensor,
         half: Tensor,
+        *,
+        inflated: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(event_shape)
+        self.inflated = inflated
         self.smooth: Likelihood = smooth(event_shape, **settings)
         self.register_buffer("atoms", atoms.float(), persistent=False)
         self.register_buffer("half_cell", half.expand(self.event_shape).clone(), persistent=False)
@@ -120,10 +125,16 @@ class AtomsLikelihood(Likelihood):
         """Return the log of how many of the user's units one unit of a code is: an atom's probability has no unit."""
         return self.smooth.log_units(codes).masked_fill(self._is_at(codes).any(-1), 0.0)
 
+    def exposure(self, codes: Tensor) -> Tensor | None:
+        """Return what the smooth one must know of a row beside z."""
+        return self.smooth.exposure(codes)
+
     def _initial(self, codes: Tensor) -> Tensor:
         """Return the logarithm of the atoms' frequencies, and what fits the other values."""
         is_at = self._is_at(codes)
         shares = (torch.cat([is_at, ~is_at.any(-1, keepdim=True)], -1).float().sum(0) + 0.5) / len(codes)
+        if self.inflated:
+            shares = torch.tensor([A_LITTLE] * self.atoms.shape[-1] + [1.0]).expand_as(shares)
         return torch.cat([self.smooth.initial(self._others(codes)), shares.log().movedim(-1, 0)])
 
     def _prepare(self, codes: Tensor) -> None:
@@ -136,9 +147,18 @@ class AtomsLikelihood(Likelihood):
 
     def _others(self, codes: Tensor) -> Tensor:
         """Return codes whose atoms are gaps, unless there are too few others to say how they spread."""
+        if self.inflated:
+            return codes.float()
         is_atom = self._is_at(codes).any(-1)
         enough = (~is_atom).sum(0) >= ENOUGH
         return codes.float().masked_fill(is_atom & enough, torch.nan)
 
 
+def zero_inflated(smooth: Callable[..., Likelihood], event_shape: Sequence[int], **settings: Any) -> AtomsLikelihood:
+    """Return a likelihood of counts to whose zeros mass is added, of each value its own share (Lambert, 1992)."""
+    zero, half = torch.zeros(*event_shape, 1), torch.tensor(0.5)
+    return AtomsLikelihood(smooth, event_shape, zero, half, inflated=True, **settings)
+
+
+A_LITTLE = 0.05
 ENOUGH = 10  # values that are no atoms

@@ -19,7 +19,7 @@ from torch.distributions import (
 from torch.nn.functional import logsigmoid
 from torch.types import _size
 
-from vaekit.distributions.atoms import AtomsLikelihood
+from vaekit.distributions.atoms import AtomsLikelihood, zero_inflated
 from vaekit.distributions.context import ContextLogisticLikelihood
 from vaekit.distributions.continuous_bernoulli import ScaledContinuousBernoulli
 from vaekit.distributions.elementwise import sigmoid
@@ -235,5 +235,7 @@ LIKELIHOODS: dict[str, Callable[..., Likelihood]] = {
     "negative-binomial": NegativeBinomialLikelihood,
     "negative-binomial-atoms": partial(AtomsLikelihood, NegativeBinomialLikelihood),
     "negative-binomial-library": partial(NegativeBinomialLikelihood, library=True),
+    "zero-inflated-negative-binomial": partial(zero_inflated, NegativeBinomialLikelihood),
+    "zero-inflated-negative-binomial-library": partial(zero_inflated, NegativeBinomialLikelihood, library=True),
     "categorical": CategoricalLikelihood,
 }

@@ -47,6 +47,8 @@ ACCEPTS: dict[str, set[str]] = {
     "negative-binomial": {"count"},
     "negative-binomial-atoms": {"count"},
     "negative-binomial-library": {"count"},
+    "zero-inflated-negative-binomial": {"count"},
+    "zero-inflated-negative-binomial-library": {"count"},
     "categorical": {"categorical"},
 }
 
