@@ -111,3 +111,25 @@ def test_dates_of_a_text_file_are_dates(tmp_path):
     path = tmp_path / "days.csv"
     path.write_text("day,n\n" + "".join(f"2024-{1 + i % 12:02}-{1 + i % 28:02},{i % 5}\n" for i in range(60)))
     assert Schema.infer(vaekit.data.readers.read(path)).fields[0].dtype == "Date"
+
+
+def test_instants_of_another_unit_or_zone_are_the_same_instants(table):
+    schema = Schema.infer(table)
+    other = table.with_columns(
+        at=table["at"].cast(pl.Datetime("ms")),
+        fine=table["fine"].cast(pl.Datetime("us")),
+        zoned=table["zoned"].dt.convert_time_zone("Asia/Tokyo"),
+        took=table["took"].cast(pl.Duration("ns")),
+    )
+    np.testing.assert_array_equal(schema.encode(other), schema.encode(table))
+
+
+@pytest.mark.parametrize("dtype", [pl.Datetime("us"), pl.Int32, pl.String])
+def test_what_is_no_date_any_more_is_refused(table, dtype):
+    with pytest.raises(DataError, match="Column 'day' (holds|has value)"):
+        Schema.infer(table).encode(table.with_columns(table["day"].cast(dtype)))
+
+
+def test_a_column_of_gaps_alone_may_have_any_dtype(table):
+    found = Schema.infer(table).encode(table.with_columns(day=pl.lit(None)))
+    assert np.isnan(found[:, 1]).all()

@@ -32,6 +32,9 @@ from vaekit.errors import DataError
 
 Array = NDArray[Any]
 
+MOST_COUNT = np.iinfo(np.int32).max
+LARGEST = float(np.finfo(np.float32).max)
+
 
 def is_integer(dtype: str) -> bool:
     """Whether a dtype's name, numpy's or a frame's, is one of whole numbers."""
@@ -344,7 +347,7 @@ class Count(Field):
         return "0, 1, 2, ..."
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return ((raw < 0) | (raw != np.rint(raw))) & ~gaps
+        return ((raw < 0) | (raw != np.rint(raw)) | (raw > MOST_COUNT)) & ~gaps
 
     def _as_seen(self, values: Array) -> Array:
         return values if self.ends is None else values.clip(*self.ends)
@@ -398,7 +401,8 @@ class Real(Field):
         return codes
 
     def _encode(self, raw: Array) -> Array:
-        return (raw.astype(np.float64) - np.asarray(self.loc)) / np.asarray(self.scale)
+        codes = (raw.astype(np.float64) - np.asarray(self.loc)) / np.asarray(self.scale)
+        return codes.clip(-LARGEST, LARGEST)  # what is farther is as odd
 
     def _decode(self, codes: Array) -> Array:
         return codes.astype(np.float64) * np.asarray(self.scale) + np.asarray(self.loc)

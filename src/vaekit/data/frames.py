@@ -113,6 +113,8 @@ def _values(series: Any) -> Array:
     dtype = dtype_name(series.dtype)
     if dtype in ("String", "Categorical", "Enum", "Object"):
         return np.asarray(_with_gaps(series, None), dtype=object)
+    if dtype == "Unknown" and series.is_null().all():  # a column of nulls alone has no other dtype
+        return np.full(len(series), np.nan)
     if is_temporal(dtype):
         return _of_temporal(series, dtype)
     if not (series.dtype.is_numeric() or dtype == "Boolean"):

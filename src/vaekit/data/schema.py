@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vaekit.data.fields import Array, Field, Real, field_from_json
+from vaekit.data.fields import Array, Field, Real, field_from_json, is_missing
 from vaekit.data.frames import columns_of, frame_of, is_frame
 from vaekit.data.inference import infer_block, infer_column
+from vaekit.data.temporal import in_units, is_temporal
 from vaekit.errors import DataError, ParameterError
 
 Kinds = Mapping[str, str]
@@ -120,7 +121,8 @@ class Schema:
             When shape, columns or values are not those learned.
         """
         if is_frame(data):
-            return self._encode_columns(columns_of(data)[0])
+            columns, dtypes, _ = columns_of(data)
+            return self._encode_columns(self._in_own_units(columns, dtypes))
         raw = as_array(data)
         if len(raw) == 0:
             _enough_rows(0, n_features=1)
@@ -269,6 +271,17 @@ class Schema:
         return cls(fields, container=plain["container"], layout=plain["layout"], n_rows=plain["n_rows"])
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _in_own_units(self, columns: dict[str, Array], dtypes: dict[str, str]) -> dict[str, Array]:
+        """Return columns whose dates and times count the units that their fields count; others as they are."""
+        fields = {field.name: field for field in self.fields} if not self.is_block else {}
+        there = {name: values for name, values in columns.items() if not is_missing(values).all()}
+        own = {
+            name: in_units(values, dtypes[name], fields[name].dtype, name)
+            for name, values in there.items()
+            if name in fields and (is_temporal(dtypes[name]) or is_temporal(fields[name].dtype))
+        }
+        return columns | own
 
     def _encode_columns(self, columns: dict[str, Array]) -> Array:
         if self.is_block and len(columns) == self.n_dims and self.layout == "flat":

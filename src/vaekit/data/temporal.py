@@ -98,6 +98,27 @@ def _whole(value: Any, dtype: str) -> int:
     return int(np.datetime64(zoneless, unit).astype(np.int64))
 
 
+def in_units(numbers: NDArray[Any], dtype: str, wanted: str, name: str) -> NDArray[Any]:
+    """Return a column's whole numbers in the units of the dtype it was learned with.
+
+    Examples
+    --------
+    >>> in_units(np.array([1500]), "Duration[ms]", "Duration[us]", "took")
+    array([1500000])
+
+    Raises
+    ------
+    DataError
+        When one is of another sort than the other: dates are no instants, and numbers neither.
+    """
+    if dtype == wanted:
+        return numbers
+    if not (is_temporal(dtype) and is_temporal(wanted) and dtype.split("[")[0] == wanted.split("[")[0]):
+        raise DataError(f"Column '{name}' holds {dtype} values; it was learned as {wanted}. Cast it to that.")
+    old, new = (np.timedelta64(1, unit_of(which)) for which in (dtype, wanted))
+    return numbers * int(old / new) if old >= new else numbers / int(new / old)
+
+
 def stated(number: float, dtype: str) -> str:
     """Return a whole number of a dtype as people read it.
 
