@@ -81,3 +81,20 @@ def test_archives_for_compression_know_the_steps_of_heavy_tails():
     assert Schema.infer(table).fields[0].kind == "heavy-tailed"
     model = vaekit.VAE(epochs=2, latent_dim=1, hidden=(8,), purpose="compression").fit(table)
     assert model.fitted_.schema.fields[0].kind == "real"
+
+
+def test_values_of_any_size_may_be_fitted_on():
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"x": np.append(rng.normal(size=N), [1e300, -1e300]), "y": rng.normal(size=N + 2)})
+    model = vaekit.VAE(epochs=2, latent_dim=1, hidden=(8,)).fit(table)
+    assert np.isfinite(model.transform(table)).all()
+    assert np.isfinite(model.sample(50).to_numpy()).all()
+    assert np.isfinite(model.reconstruct(table).to_numpy()).all()
+
+
+def test_flat_pictures_stay_levels_for_compression():
+    drawing = np.random.default_rng(0).integers(0, 256, (300, 20)).astype(np.uint8)
+    drawing[:, ::2] *= (np.arange(300) % 60 == 0)[:, None].astype(np.uint8)
+    drawing[5, 0], drawing[9, 0] = 255, 1
+    model = vaekit.VAE(epochs=1, latent_dim=1, hidden=(8,), purpose="compression").fit(drawing)
+    assert [field.kind for field in model.fitted_.schema.fields] == ["levels"]

@@ -87,6 +87,14 @@ def test_a_date_may_be_given_as_a_text_or_as_itself(day):
     assert made["day"].to_list() == [dt.date(2021, 2, 3)] * 3
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["2021-02-03T12:00", "2021-02-03T11:00Z", dt.datetime(2021, 2, 3, 12), dt.datetime(2021, 2, 3, 11, tzinfo=dt.UTC)],
+)
+def test_an_instant_without_a_zone_is_in_that_of_its_column(said):
+    assert to_whole(said, "Datetime[ms, Europe/Berlin]") == 1_612_350_000_000
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_no_date_is_refused_in_a_sentence(dtype):
     with pytest.raises(DataError, match="'soon' is no .* Write it as in"):

@@ -33,6 +33,7 @@ from vaekit.errors import DataError
 Array = NDArray[Any]
 
 MOST_COUNT = np.iinfo(np.int32).max
+ROUNDING = 1e-6  # of codes, at most
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -418,15 +419,12 @@ class Real(Field):
         return np.rint(within * denominator / numerator) * numerator / denominator
 
     def _on_atoms(self, values: Array) -> Array:
-        """Return values of which those that a code tells from no atom are that very atom."""
+        """Return values, of which those are an atom's very own that are one to within the rounding of codes."""
         if not self.atoms:
             return values
         atoms = np.array(self.atoms)
-        above = (
-            np.searchsorted(atoms, values).clip(1, len(atoms) - 1) if len(atoms) > 1 else np.zeros(values.shape, int)
-        )
-        near = np.where(values - atoms[above - 1] < atoms[above] - values, atoms[above - 1], atoms[above])
-        return np.where(np.abs(near - values) < 1e-6 * (self.scale + np.abs(values - self.loc)), near, values)
+        near = atoms[np.searchsorted((atoms[1:] + atoms[:-1]) / 2, values)]
+        return np.where(np.abs(near - values) < ROUNDING * (self.scale + np.abs(values - self.loc)), near, values)
 
 
 @dataclass(frozen=True, kw_only=True)

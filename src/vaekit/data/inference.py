@@ -271,8 +271,8 @@ def inward(value: float, loc: float, scale: float) -> float:
 
     Examples
     --------
-    >>> inward(123.456789, 0.0, 1.0), inward(17.0, 40.0, 10.0)
-    (123.0, 17.0)
+    >>> inward(123.456789, 0.0, 1.0), inward(-0.5, 0.0, 1.0)
+    (123.0, -0.5)
     """
     distance = (value - loc) / scale
     if distance == 0:

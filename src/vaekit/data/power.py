@@ -84,7 +84,8 @@ def best_powers(values: Array) -> tuple[Powers, float]:
     v = (some - middle) / spread
     if np.abs(v).max() < FAR:
         return STRAIGHT, 0.0
-    nats = {powers: _normal_nats(v, powers) for powers in product(TRIED, TRIED)}
+    with np.errstate(over="ignore"):  # of squares, which then count as too many nats
+        nats = {powers: _normal_nats(v, powers) for powers in product(TRIED, TRIED)}
     best = max(nats, key=lambda powers: nats[powers])
     return best, nats[best] - nats[STRAIGHT]
 

@@ -7,7 +7,9 @@ nanoseconds from midnight on.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +96,18 @@ def _whole(value: Any, dtype: str) -> int:
         return int(np.datetime64(f"1970-01-01T{value}", "ns").astype(np.int64))
     if dtype.startswith("Duration"):
         return int(np.timedelta64(int(value) if isinstance(value, str) else value, unit).astype(np.int64))
-    zoneless = value.astimezone(None) if getattr(value, "tzinfo", None) else value
-    return int(np.datetime64(zoneless, unit).astype(np.int64))
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if dtype.startswith("Datetime") and isinstance(instant, datetime):
+        instant = _in_utc(instant, dtype)
+    return int(np.datetime64(instant, unit).astype(np.int64))
+
+
+def _in_utc(instant: datetime, dtype: str) -> datetime:
+    """Return an instant in Coordinated Universal Time; without a zone of its own it is in that of the column."""
+    zone = dtype.rstrip("]").partition(", ")[2]
+    if instant.tzinfo is None and zone:
+        instant = instant.replace(tzinfo=ZoneInfo(zone))
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
 
 
 def in_units(numbers: NDArray[Any], dtype: str, wanted: str, name: str) -> NDArray[Any]:

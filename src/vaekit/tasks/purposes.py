@@ -11,7 +11,7 @@ import numpy as np
 
 from vaekit.data.fields import Array, Levels
 from vaekit.data.frames import is_frame
-from vaekit.data.inference import constant_kinds, heavy_tailed_kinds, kinds_of_numbers
+from vaekit.data.inference import constant_kinds, kinds_of_numbers
 from vaekit.data.schema import Schema
 from vaekit.models.build import ACCEPTS, natural_likelihood
 from vaekit.tasks.options import Options
@@ -101,7 +101,8 @@ def by_data(options: Options, raw: Any) -> Options:
     if options.purpose == "imputation":
         found = constant_kinds(raw)
     if options.purpose == "compression":
-        found = dict.fromkeys(heavy_tailed_kinds(raw), "real")  # whose step archives know
+        fields = Schema.infer(raw, options.kinds, options.likelihood).fields
+        found = {field.name: "real" for field in fields if field.kind == "heavy-tailed"}  # whose step archives know
     return replace(options, kinds=found | dict(options.kinds or {}) or None)
 
 
