@@ -8,7 +8,8 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.tasks.fit import choose_architecture, n_weights
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import MODEL_SHARE, for_compression, for_imputation, packed_bytes
+from vaekit.tasks.purposes import MODEL_SHARE, for_compression, for_imputation, for_synthesis, packed_bytes
+from vaekit.training.presets import default_epochs
 
 MLP = {"network": "mlp", "likelihood": "discretized-logistic"}
 
@@ -85,3 +86,14 @@ def test_for_imputation_fills_what_is_not_said():
     assert (kept.objective, kept.draws, kept.likelihood, kept.latent_dim) == ("elbo", None, "gaussian", 3)
     assert (kept.epochs, kept.hidden) == (2, (8,))
     assert for_imputation(Options(time="5s"), schema).epochs is None
+
+
+def test_for_synthesis_fills_what_is_not_said():
+    schema = Schema.infer(np.random.default_rng(0).normal(size=(30_000, 30)))
+    filled = for_synthesis(Options(purpose="synthesis"), schema)
+    assert (filled.objective, filled.draws, filled.latent_dim) == ("iwae", 20, 16)
+    assert 4 * filled.epochs == pytest.approx(default_epochs("balanced", 30_000), abs=4)
+    said = {"objective": "elbo", "latent_dim": 3, "epochs": 7}
+    filled = for_synthesis(Options(purpose="synthesis", **said), schema)
+    assert {name: getattr(filled, name) for name in said} == said
+    assert filled.draws is None
