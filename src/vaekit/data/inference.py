@@ -113,6 +113,8 @@ def constant_kinds(raw: Any) -> dict[str, str]:
 def kinds_of_numbers(raw: Any) -> dict[str, str]:
     """Return kinds under which a column of numbers may later hold any number, also where it holds one value now.
 
+    Where single values are so far off that the others are about one, these are heavy tails.
+
     Examples
     --------
     >>> import polars as pl

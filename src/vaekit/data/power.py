@@ -77,9 +77,10 @@ def best_powers(values: Array) -> tuple[Powers, float]:
         In nats a value.
     """
     low, high = float(values.min()), float(values.max())
-    some = np.append(values[:: max(1, len(values) // SOME_VALUES)], [low, high]).astype(np.float64)
     if low == high:
         return STRAIGHT, 0.0
+    each = max(1, len(values) // SOME_VALUES)
+    some = np.append(values[::each], [low, high] if each > 1 else []).astype(np.float64)
     middle, spread = middle_and_spread(some)
     v = (some - middle) / spread
     if np.abs(v).max() < FAR:
