@@ -165,3 +165,19 @@ def test_buckets_divide_all_counts(n):
     assert (firsts[bucket] == first).all()
     assert (firsts[bucket + 1] == first + width).all()
     assert firsts[-2] < n <= firsts[-1]
+
+
+@pytest.mark.parametrize("likelihood", ["zero-inflated-negative-binomial", "zero-inflated-negative-binomial-library"])
+def test_inflated_zeros_of_several_columns_come_back(likelihood):
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame(
+        {name: rng.poisson(rate, 900) * (rng.random(900) < 0.5) for name, rate in (("a", 3), ("b", 30))}
+    )
+    table = table.with_columns(c=pl.Series(rng.choice(["x", "y"], 900)))
+    kinds = {"a": "count", "b": "count"}
+    model = vaekit.VAE(epochs=3, latent_dim=2, hidden=(16,), likelihood=likelihood, kinds=kinds).fit(table)
+    blob = model.compress(table)
+    assert coded(blob) == (["c"] if likelihood.endswith("library") else table.columns)
+    assert model.decompress(blob).equals(table)
+    told = model.fitted_.record["compression"]
+    assert told["bits_per_dim"] == pytest.approx(told["float_bits_per_dim"], rel=0.015)

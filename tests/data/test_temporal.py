@@ -141,3 +141,13 @@ def test_what_is_no_date_any_more_is_refused(table, dtype):
 def test_a_column_of_gaps_alone_may_have_any_dtype(table):
     found = Schema.infer(table).encode(table.with_columns(day=pl.lit(None)))
     assert np.isnan(found[:, 1]).all()
+
+
+def test_gaps_are_filled_by_what_their_column_could_hold(table):
+    model = vaekit.VAE(epochs=2, latent_dim=2, hidden=(16,)).fit(table)
+    for filled in (model.impute(table), *model.impute(table, n_draws=2)):
+        assert (filled["at"].dt.second() == 0).all()
+        assert table["day"].min() <= filled["day"].min()
+    lines = model.impute_intervals(table)
+    said = lines.filter(pl.col("column") == "day")["value"]
+    assert said.str.to_date("%Y-%m-%d").is_between(table["day"].min(), table["day"].max()).all()

@@ -262,10 +262,11 @@ def _(part: NegativeBinomialLikelihood, i: int, field: Field, x: Whole, paramete
 @density.register
 def _(part: AtomsLikelihood, i: int, field: Field, x: Whole, parameters: Tensor) -> Made | None:
     assert isinstance(field, Real | Count)
-    found = whole.to_whole(field, np.array(field.atoms))
-    atoms = np.empty(0, np.int64) if found is None else found
+    found = whole.to_whole(field, np.array([0] if part.inflated else field.atoms))
+    if found is None:
+        return None
+    atoms, n_smooth = found, part.smooth.n_parameters
     as_often = np.repeat(atoms, 1 + int(ATOM_SHARE * len(x)))  # so that the cells hold them all
-    n_smooth = part.smooth.n_parameters
     made = density(part.smooth, i, field, np.append(x, as_often), parameters[:, :n_smooth])
     if made is None:
         return None

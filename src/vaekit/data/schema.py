@@ -154,7 +154,7 @@ class Schema:
         return np.stack(list(columns.values()), axis=1)
 
     def decode_column(self, place: int, codes: Array) -> Array:
-        """Return the user's values of codes [n] of one value of a row, in the field's dtype: [n].
+        """Return the user's values of codes [n] of one value of a row, in the field's dtype and like those seen: [n].
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class Schema:
         codes : ndarray of shape (n,)
         """
         if not self.is_block:
-            return self.fields[place].decode(self.fields[place].nearest(codes))
+            return self.fields[place].decode(self.fields[place].nearest(codes), drawn=True)
         rows = np.zeros((len(codes), self.n_dims), np.float32)
         rows[:, place] = codes
         field = self.fields[0]

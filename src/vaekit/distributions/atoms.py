@@ -13,6 +13,9 @@ from torch.types import _size
 from vaekit.distributions.elementwise import logaddexp
 from vaekit.distributions.likelihood import Likelihood
 
+A_LITTLE = 0.05  # mass that inflated values begin with, to 1 of all
+ENOUGH = 10  # values that are no atoms
+
 
 class WithAtoms(Distribution):
     r"""P(x) = π_0 S(x) + Σ_a π_a [x = a], where S is a smooth distribution.
@@ -155,10 +158,9 @@ class AtomsLikelihood(Likelihood):
 
 
 def zero_inflated(smooth: Callable[..., Likelihood], event_shape: Sequence[int], **settings: Any) -> AtomsLikelihood:
-    """Return a likelihood of counts to whose zeros mass is added, of each value its own share (Lambert, 1992)."""
+    """Return a likelihood of counts to whose zeros mass is added, of each value its own share.
+
+    Source: Lambert (1992), doi:10.1080/00401706.1992.10485228.
+    """
     zero, half = torch.zeros(*event_shape, 1), torch.tensor(0.5)
     return AtomsLikelihood(smooth, event_shape, zero, half, inflated=True, **settings)
-
-
-A_LITTLE = 0.05
-ENOUGH = 10  # values that are no atoms

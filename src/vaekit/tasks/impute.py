@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaekit.data import temporal
 from vaekit.data.batches import seed_of
 from vaekit.data.fields import Array, Binary, Categorical, Field
 from vaekit.data.filled import filled
@@ -147,6 +148,7 @@ def _drawing(model: LatentModel, n_draws: int, seed: int = 0) -> Callable[[Tenso
     noise = noises(model, DRAWS)
 
     def draw(codes: Tensor) -> Tensor:
+        """Return draws of the gaps of a row."""
         x = _seen(model, codes)
         z, log_weights = weighted_codes(model, x, *noise)
         with own_randomness(seed_of(seed, 9)):
@@ -180,7 +182,12 @@ def _as_lines(schema: Schema, fields: Sequence[Field], gappy: NDArray[np.int64],
             told = (str(schema.decode_column(j, np.array([value]))[0]), None, None, low)
         else:
             ends = schema.decode_column(j, np.array([value, low, high])).astype(np.float64).tolist()
-            told = (f"{ends[0]:g}", *ends[1:], None)
+            told = (_said(fields[j], ends[0]), *ends[1:], None)
         for name, cell in zip(DTYPES, (int(gappy[i]), schema.names[j], *told), strict=True):
             lines[name].append(cell)
     return frame_of({name: np.array(cells, dtype=object) for name, cells in lines.items()}, DTYPES, "polars")
+
+
+def _said(field: Field, number: float) -> str:
+    """Return a number of the user's as a text says it; of a date that is a date."""
+    return temporal.stated(number, field.dtype) if temporal.is_temporal(field.dtype) else f"{number:g}"
