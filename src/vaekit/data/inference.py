@@ -269,7 +269,7 @@ def _habits(kind: str, present: Array, loc: float, scale: float) -> dict[str, An
 
 
 def inward(value: float, loc: float, scale: float) -> float:
-    """Return a value moved towards loc, to three digits of their distance: a model file holds no row's own number.
+    """Return a value moved towards loc, to three digits of their distance: no file is to hold the farthest row's own.
 
     Examples
     --------
