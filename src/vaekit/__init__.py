@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TrainingError,
         VaekitError,
     )
+    from vaekit.estimators.classifier import Classifier
     from vaekit.estimators.imputer import Imputer
     from vaekit.estimators.load import load
     from vaekit.estimators.outlier_detector import OutlierDetector
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
+    "Classifier": "vaekit.estimators.classifier",
     "Imputer": "vaekit.estimators.imputer",
     "OutlierDetector": "vaekit.estimators.outlier_detector",
     "load": "vaekit.estimators.load",
@@ -54,6 +56,7 @@ _HOMES = {
 __all__ = [
     "VAE",
     "Autoencoder",
+    "Classifier",
     "CodecError",
     "DataError",
     "Imputer",

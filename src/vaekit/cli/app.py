@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from vaekit.cli.classify import classify
 from vaekit.cli.compress import compress
 from vaekit.cli.decompress import decompress
 from vaekit.cli.demo import demo
@@ -31,7 +32,7 @@ from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
-    *(fit, embed, reconstruct, sample, interpolate, score, impute, evaluate),
+    *(fit, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate),
     *(compress, decompress, tune, list, test, info, demo),
 )
 

@@ -18,6 +18,12 @@ def fit(
     output: Annotated[str, typer.Option("-o", "--output", metavar="MODEL.vae", help="The model file to write.")],
     *,
     rows: Rows = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Classes of the rows, −1 or a gap where not known; the model learns them too."
+        ),
+    ] = None,
     preset: Annotated[
         str, typer.Option(metavar="NAME", help="fast, balanced or best: how much to spend.")
     ] = "balanced",
@@ -135,7 +141,8 @@ def fit(
     )
     heard = (TensorBoard(tensorboard),) if tensorboard else ()
     estimator.check_parameters()  # before a long read
-    estimator.fit(read_rows(data, rows), log=log, checkpoint=checkpoint, resume=resume, listeners=heard)
+    known = None if labels is None else read_rows(labels, rows)
+    estimator.fit(read_rows(data, rows), log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
     estimator.save(output)
     if estimator.fitted_.record["reason"] != "interrupted":
         Path(checkpoint).unlink(missing_ok=True)

@@ -71,8 +71,17 @@ class Batches:
             yield self.rows[index]
 
 
-def split(n_rows: int, valid: float, seed: int) -> tuple[Array, Array]:
+def split(n_rows: int, valid: float, seed: int, precious: Array | None = None) -> tuple[Array, Array]:
     """Return the indices of the rows to train on and of those held out; under 20 rows all do both.
+
+    Parameters
+    ----------
+    n_rows : int
+    valid : float
+        The share held out.
+    seed : int
+    precious : ndarray of bool, of shape (n_rows,), optional
+        Rows of which none is held out while half of the others are enough.
 
     Examples
     --------
@@ -84,6 +93,8 @@ def split(n_rows: int, valid: float, seed: int) -> tuple[Array, Array]:
         return np.arange(n_rows), np.arange(n_rows)
     order = np.random.default_rng(seed_of(seed, 1)).permutation(n_rows)
     n_valid = max(2, round(valid * n_rows))
+    if precious is not None and (~precious).sum() >= 2 * n_valid:
+        order = order[np.argsort(precious[order], kind="stable")]  # the others first
     if n_rows - n_valid < 2:
         raise DataError(f"valid={valid:g} of {n_rows} rows leaves fewer than 2 to train on. Hold out a smaller share.")
     return np.sort(order[n_valid:]), np.sort(order[:n_valid])

@@ -30,6 +30,7 @@ from vaekit.networks.mlp import ACTIVATIONS
 from vaekit.objectives import OBJECTIVES
 from vaekit.priors import PRIORS
 from vaekit.storage.model_file import save_model
+from vaekit.tasks.classify import class_probabilities, classify
 from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
@@ -105,6 +106,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         log: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        labels: Any = None,
         listeners: tuple[Listener, ...] = (),
     ) -> Self:
         """Fit the model.
@@ -113,12 +115,16 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ----------
         X : array, tensor, frame or path of n_samples rows
         y : ignored
+            So that pipelines may pass it; a model that learns classes is fitted with `labels`.
         log : path, optional
             A file to which each event is appended as one JSON object a line.
         checkpoint : path, optional
             A file that keeps the run's state; remove it once the model is saved.
         resume : bool, default=False
             Go on from the checkpoint where there is one.
+        labels : array, series, frame of one column or path, optional
+            Classes of the rows, −1 or a gap where they are not known. The model learns them with the rows: see
+            `vaekit.Classifier`.
         listeners : tuple of callable
             Are called with each event of the run.
 
@@ -137,7 +143,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         raw = read(X) if isinstance(X, str | os.PathLike) else X
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
-        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume))
+        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=loaded(labels)))
         if not self.fitted_.schema.is_picture:
             validate_data(self, raw, skip_check_array=True)
         return self
@@ -206,7 +212,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         other._adopt(  # noqa: SLF001 - one of its own
             tune(
                 self._fitted(),
-                _loaded(X),
+                loaded(X),
                 quality,
                 epochs=epochs,
                 time=time,
@@ -229,7 +235,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         -------
         ndarray of shape (n_samples, latent_dim_)
         """
-        return embed(self._fitted(), _loaded(X))
+        return embed(self._fitted(), loaded(X))
 
     def inverse_transform(self, Z: ArrayLike) -> Any:  # noqa: N803
         """Return the decoded codes in the data's own units.
@@ -246,7 +252,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def reconstruct(self, X: Any) -> Any:  # noqa: N803
         """Return the likelihood's mean at the code of each row, in the data's own units and dtypes."""
-        return reconstruct(self._fitted(), _loaded(X))
+        return reconstruct(self._fitted(), loaded(X))
 
     def sample(
         self,
@@ -281,19 +287,27 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def interpolate(self, X: Any, between: tuple[int, int], steps: int = 10) -> Any:  # noqa: N803
         """Return the decoded rows on the line between the codes of two rows of X."""
-        return interpolate(self._fitted(), _loaded(X), between, steps)
+        return interpolate(self._fitted(), loaded(X), between, steps)
 
     def score_samples(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> NDArray[np.float64]:  # noqa: N803
         """Return the log-likelihood of each row in nats, an importance-sampled bound with fixed noise: [n_samples]."""
-        return score(self._fitted(), _loaded(X), importance_samples).log_likelihood_nats
+        return score(self._fitted(), loaded(X), importance_samples).log_likelihood_nats
 
     def score_rows(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> Scores:  # noqa: N803
         """Return log-likelihood in nats, bits per dimension, oddity in nats and tail probability of each row."""
-        return score(self._fitted(), _loaded(X), importance_samples)
+        return score(self._fitted(), loaded(X), importance_samples)
+
+    def classify(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """Return the likeliest class of each row, of a model that was fitted with labels: [n_samples]."""
+        return classify(self._fitted(), loaded(X))
+
+    def class_probabilities(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        """Return the probability of each class, of a model that was fitted with labels: [n_samples, n_classes]."""
+        return class_probabilities(self._fitted(), loaded(X))
 
     def explain(self, X: Any) -> Any:  # noqa: N803
         """Return by how many nats each value of a row is odder than usual: see `vaekit.tasks.explain.explain`."""
-        return explain(self._fitted(), _loaded(X))
+        return explain(self._fitted(), loaded(X))
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
         """Return the mean log-likelihood of rows in nats, so that a grid search picks the likeliest model."""
@@ -301,7 +315,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
-        return evaluate(self._fitted(), _loaded(X), _loaded(labels), importance_samples)
+        return evaluate(self._fitted(), loaded(X), loaded(labels), importance_samples)
 
     def compress(
         self,
@@ -339,7 +353,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         return compress(
             self._fitted(),
-            _loaded(X),
+            loaded(X),
             embed_model=embed_model,
             quality=quality,
             max_error=max_error,
@@ -374,8 +388,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         array or frame like X, or a list of such
         """
         if n_draws == 1:
-            return impute(self._fitted(), _loaded(X))
-        return impute_draws(self._fitted(), _loaded(X), n_draws, _seed(random_state))
+            return impute(self._fitted(), loaded(X))
+        return impute_draws(self._fitted(), loaded(X), n_draws, _seed(random_state))
 
     def impute_intervals(self, X: Any, coverage: float = 0.9) -> Any:  # noqa: N803
         """Return a frame with a line for each gap of X: what it holds, within which ends, how probably.
@@ -391,7 +405,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         polars.DataFrame
             row (from 0), column, value, low, high (of numbers), probability (of categories).
         """
-        return intervals(self._fitted(), _loaded(X), coverage)
+        return intervals(self._fitted(), loaded(X), coverage)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model file and return its path."""
@@ -446,7 +460,8 @@ def check_parameters(estimator: Any) -> None:
         raise ParameterError(str(error)) from None
 
 
-def _loaded(data: Any) -> Any:
+def loaded(data: Any) -> Any:
+    """Return data, read where a path was given."""
     return read(data) if isinstance(data, str | os.PathLike) else data
 
 

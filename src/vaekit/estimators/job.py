@@ -52,14 +52,12 @@ class Job(BaseEstimator):
         DataError
             When the data are not fit to be learned from.
         """
-        self.vae_ = VAE(
-            purpose=self._purpose,
-            kinds=self.kinds,
-            epochs=self.epochs,
-            time=self.time,
-            random_state=self.random_state,
-            verbose=self.verbose,
-        ).fit(X)
+        return self._fit(X)
+
+    def _fit(self, X: Any, labels: Any = None) -> Self:  # noqa: N803
+        """Fit a VAE for the purpose, with the parameters that it shares with this estimator."""
+        own = {k: v for k, v in self.get_params(deep=False).items() if k in VAE._parameter_constraints}
+        self.vae_ = VAE(purpose=self._purpose, **own).fit(X, labels=labels)
         self.n_features_in_ = self.vae_.n_features_in_
         if hasattr(self.vae_, "feature_names_in_"):
             self.feature_names_in_ = self.vae_.feature_names_in_

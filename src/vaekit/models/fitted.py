@@ -13,6 +13,7 @@ from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
 from vaekit.models.gaps import Gaps
+from vaekit.models.linear_classes import LinearClasses
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,15 @@ class Fitted:
     schema : Schema
     architecture : Architecture
     record : dict
-        Plain JSON values: settings, history, metrics, diagnosis, held_out_rows, compression.
+        Plain JSON values: settings, history, metrics, diagnosis, held_out_rows, compression, classes.
     integer_model : bytes or None
         The model in whole numbers, which archives are made and read with; None where it has no such form.
     usual : Usual or None
         None until the model is finished.
     gaps : Gaps or None
         Where new rows have gaps; None where the rows that the model was fitted on have none.
+    linear : LinearClasses or None
+        What tells classes from codes, where they were learned after the model.
     """
 
     model: LatentModel
@@ -60,6 +63,7 @@ class Fitted:
     integer_model: bytes | None = None
     usual: Usual | None = None
     gaps: Gaps | None = None
+    linear: LinearClasses | None = None
 
     def rows(self, data: Any) -> torch.Tensor:
         """Return the codes of user data on the model's device, [n, *event_shape]."""

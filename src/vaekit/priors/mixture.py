@@ -43,9 +43,13 @@ class GaussianMixture(Prior):
 
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         """Return n draws of z, [n, d], each Gaussian's spread scaled by the temperature."""
-        part = Categorical(logits=self.logits.cpu()).sample(torch.Size((n,))).to(self.logits.device)
-        noise = torch.randn(n, self.latent_dim, 1).to(self.locs)
-        return self.locs[part] + temperature * (self.scale_tril[part] @ noise)[..., 0]
+        return self.draws(Categorical(logits=self.logits.cpu()).sample(torch.Size((n,))), temperature)
+
+    def draws(self, parts: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return a draw of each of the Gaussians of the numbers `parts` [n], its spread scaled: [n, d]."""
+        parts = parts.to(self.logits.device)
+        noise = torch.randn(len(parts), self.latent_dim, 1).to(self.locs)
+        return self.locs[parts] + temperature * (self.scale_tril[parts] @ noise)[..., 0]
 
     @torch.no_grad()
     def fit(self, codes: Tensor, seed: int = 0) -> GaussianMixture:

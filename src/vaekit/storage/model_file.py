@@ -2,8 +2,8 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights, and so do what rows are usually like and where they have gaps. Files of a newer
-format are refused by its number.
+stand as a tensor among the weights, and so do what rows are usually like, where they have gaps, and what tells their
+classes. Files of a newer format are refused by its number.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.gaps import Gaps
+from vaekit.models.linear_classes import LinearClasses
 from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
-BESIDE: dict[str, type[Any]] = {"usual": Usual, "gaps": Gaps}  # what stands among the tensors by its part's name
+BESIDE: dict[str, type[Any]] = {
+    "usual": Usual,
+    "gaps": Gaps,
+    "linear": LinearClasses,
+}  # what stands among the tensors by its part's name
 
 
 def save_model(fitted: Fitted, path: str | os.PathLike[str]) -> None:

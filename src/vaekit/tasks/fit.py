@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,18 +16,22 @@ from torch import Tensor
 from vaekit.data.batches import Batches, split
 from vaekit.data.fields import Array
 from vaekit.data.frames import is_frame
+from vaekit.data.labels import Labels
 from vaekit.data.readers import read
+from vaekit.data.rows import n_rows
 from vaekit.data.schema import Schema, as_array
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
+from vaekit.models.semi_supervised import SemiSupervisedVAE
+from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
-from vaekit.tasks.purposes import by_data, for_compression, for_imputation, for_synthesis
+from vaekit.tasks.purposes import by_data, for_classes, for_compression, for_imputation, for_synthesis
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
 from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
@@ -63,6 +67,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     *,
     resume: bool = False,
+    labels: Any = None,
 ) -> Fitted:
     """Return a model fitted on data.
 
@@ -76,6 +81,8 @@ def fit(
         Where the run's state is kept; it stays, for the caller to remove once the model is safe.
     resume : bool
         Go on from the checkpoint where there is one.
+    labels : array, series or frame of one column, optional
+        Classes of the rows, some of which may not be known: see `vaekit.data.labels`. The model learns them too.
 
     Returns
     -------
@@ -83,8 +90,9 @@ def fit(
     """
     raw = read(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) else as_array(raw)
+    classes = None if labels is None else Labels.of(labels, n_rows(raw))
     options = by_data(options, raw)
-    train, held_out, schema = load_rows(raw, options)
+    train, held_out, schema, places = load_rows(raw, options, classes)
     if options.purpose == "compression":
         size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731
         options = for_compression(options, schema, train, size)
@@ -92,11 +100,15 @@ def fit(
         options = for_imputation(options, schema)
     if options.purpose == "synthesis":
         options = for_synthesis(options, schema)
-    architecture = choose_architecture(options, schema, train)
+    if classes is not None:
+        options = for_classes(options, len(train))
+    architecture = choose_architecture(options, schema, train, 0 if classes is None else len(classes.values))
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
     for words in stated_choices(schema, architecture, settings, density=model.observation.density):
         _tell(listeners, words)
+    if classes is not None:
+        _tell(listeners, str(classes))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * len(train)))
     without_latent = without_latent_nats(model, valid, settings.seed)
@@ -107,11 +119,13 @@ def fit(
         settings,
         listeners,
         _checkpoint(checkpoint, settings, architecture, schema, (train, held_out)),
+        objective=None if classes is None else _of_classes(model, train, classes.index[places], settings.device),
     )
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
     run.train()
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
+    fitted.record["classes"] = None if classes is None else classes.to_json()
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     return fitted
 
@@ -119,18 +133,28 @@ def fit(
 # -- before training ---------------------------------------------------------------------------------------------------
 
 
-def load_rows(raw: Any, options: Options) -> tuple[Array, Array, Schema]:
-    """Return the codes to train on, those held out, and the schema of an array or a frame."""
+class Loaded(NamedTuple):
+    """Rows to train on, rows held out, what they are, and where among the user's rows those to train on are."""
+
+    train: Array
+    held_out: Array
+    schema: Schema
+    places: Array
+
+
+def load_rows(raw: Any, options: Options, classes: Labels | None = None) -> Loaded:
+    """Return the codes of an array or a frame; where few classes are known, no row with one is held out."""
     schema = Schema.infer(raw, options.kinds, options.likelihood)
     codes = schema.encode(raw)
     if isinstance(options.valid, float | int):
-        train, held_out = split(len(codes), options.valid, options.seed)
-        return codes[train], codes[held_out], schema
+        precious = None if classes is None else classes.index >= 0
+        train, held_out = split(len(codes), options.valid, options.seed, precious)
+        return Loaded(codes[train], codes[held_out], schema, train)
     valid = read(options.valid) if isinstance(options.valid, str | os.PathLike) else options.valid
-    return codes, schema.encode(valid), schema
+    return Loaded(codes, schema.encode(valid), schema, np.arange(len(codes)))
 
 
-def choose_architecture(options: Options, schema: Schema, codes: Array) -> Architecture:
+def choose_architecture(options: Options, schema: Schema, codes: Array, n_classes: int = 0) -> Architecture:
     """Return the architecture that the options, the preset and the data ask for."""
     _check_combination(options)
     size = n_inputs(make_inputs(schema))
@@ -141,7 +165,8 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
     prior = _prior(options, len(codes))
     latent_dim = _latent_dim(options, size)
-    levels = 1 if prior == "vamp" else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
+    is_flat = n_classes > 0 or prior == "vamp"
+    levels = 1 if is_flat else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
     return Architecture(
@@ -153,6 +178,7 @@ def choose_architecture(options: Options, schema: Schema, codes: Array) -> Archi
         activation=options.activation,
         prior=prior,
         levels=options.levels or levels,
+        n_classes=n_classes,
     )
 
 
@@ -207,6 +233,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         precision=choose_precision(options.precision, device, model),
         threads=choose_threads(options.threads, small=is_small(model, batch_size)),
         compiled=options.compile == "yes" or repaid,
+        to_the_end=isinstance(model, SemiSupervisedVAE),
     )
 
 
@@ -273,6 +300,12 @@ def _prior(options: Options, n_rows: int) -> str:
     if options.model == "autoencoder":
         return "mixture"
     return presets.default_prior(n_rows) if options.prior == "auto" else options.prior
+
+
+def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) -> SemiSupervised:
+    """Return the objective of rows [n, *event_shape] whose classes [n] are known, or −1."""
+    assert isinstance(model, SemiSupervisedVAE)
+    return SemiSupervised(model.to(device), torch.from_numpy(rows).to(device), torch.from_numpy(classes).to(device))
 
 
 def _checkpoint(

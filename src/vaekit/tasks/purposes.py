@@ -13,9 +13,10 @@ from vaekit.data.fields import Array, Levels
 from vaekit.data.frames import is_frame
 from vaekit.data.inference import constant_kinds, kinds_of_numbers
 from vaekit.data.schema import Schema
+from vaekit.errors import ParameterError
 from vaekit.models.build import ACCEPTS, natural_likelihood
 from vaekit.tasks.options import Options
-from vaekit.training.presets import default_epochs
+from vaekit.training.presets import default_batch_size, default_epochs
 
 PURPOSES = ("any", "compression", "imputation", "anomalies", "synthesis")
 SAMPLED_BYTES = 1 << 22  # of codes, for what all of them take when packed
@@ -28,6 +29,16 @@ MANY_LEVELS = 64
 PASSES = 3  # over rows with gaps, for one over whole rows
 DEAR = 4  # times a pass with many draws takes one with a single draw
 WIDTH_BY_ROW = "gaussian-heteroscedastic"
+LEAST_BATCH = 64  # of rows some of whose classes are known
+WITH_LABELS: dict[str, tuple[Any, ...]] = {  # what may be said of a model that learns these too
+    "model": ("vae",),
+    "purpose": ("any",),
+    "objective": ("auto", "elbo"),
+    "levels": (None, 1),
+    "prior": ("auto", "mixture"),
+    "compile": ("auto", "no"),
+    "free_nats": (0,),
+}
 EPOCHS = 30  # for anomalies: more gain little, and where odd rows are among those fitted on they lose
 SOME_HELD_OUT, MOST_HELD_OUT = 100, 1 / 3  # rows, and their share, that oddities are ranked among
 
@@ -141,6 +152,29 @@ def for_synthesis(options: Options, schema: Schema) -> Options:
         draws=20 if is_tight else options.draws,
         latent_dim=min(16, schema.n_dims) if options.latent_dim == "auto" else options.latent_dim,
         epochs=options.epochs or (None if options.time else usual),
+    )
+
+
+def for_classes(options: Options, n_rows: int) -> Options:
+    """Return options for a model of rows some of whose classes are known.
+
+    A step takes several passes through the classifier, and there are as many fewer; batches are so large that the
+    share of each class in them says something.
+
+    Raises
+    ------
+    ParameterError
+        When another model, prior, objective or purpose was asked for, or compiled steps.
+    """
+    for name, allowed in WITH_LABELS.items():
+        if (asked := getattr(options, name)) not in allowed:
+            raise ParameterError(f"A model that learns labels takes no {name}={asked!r}. Leave it, or the labels.")
+    return replace(
+        options,
+        prior="mixture",
+        compile="no",
+        epochs=options.epochs or (None if options.time else default_epochs(options.preset, DEAR * n_rows, "mlp")),
+        batch_size=options.batch_size or max(LEAST_BATCH, default_batch_size(n_rows)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,11 @@ from torch.distributions import Distribution
 from vaekit.data.batches import seed_of
 from vaekit.data.frames import concatenated
 from vaekit.errors import ParameterError
+from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted
+from vaekit.models.semi_supervised import SemiSupervisedVAE
+from vaekit.priors.class_mixture import ClassMixture
+from vaekit.tasks.classify import place_of
 from vaekit.tasks.gaps import with_gaps
 from vaekit.tasks.given import balanced, sample_given
 from vaekit.tasks.tiles import in_tiles
@@ -40,9 +44,10 @@ def sample(
     temperature : float
         Scales the prior's spread; below 1 rows are more typical and less varied.
     given : mapping of str to value, optional
-        Values by column, which all rows are to have; the rest is drawn given them.
+        Values by column, which all rows are to have; the rest is drawn given them. A model that learned classes takes
+        one of them by the labels' name.
     balance : str, optional
-        A column of categories, of each of which there are to be as many rows.
+        A column of categories, or the labels, of each of which there are to be as many rows.
 
     Returns
     -------
@@ -54,6 +59,8 @@ def sample(
         raise ParameterError(f"The seed must be a whole number from 0 on; got {seed}.")
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
+    if (of := class_asked(fitted, given or {}, balance)) is not None:
+        return _sample(fitted, n, seed, temperature, of)
     if (given or balance) and temperature != 1:
         raise ParameterError("Rows that are given in part are draws of p(x | z) as it is. Leave temperature at 1.")
     if balance:
@@ -64,14 +71,39 @@ def sample(
     return _sample(fitted, n, seed, temperature)
 
 
+def class_asked(fitted: Fitted, given: Mapping[str, Any], balance: str | None) -> list[int] | None:
+    """Return the classes that rows are to have in turn, where the model was trained on classes and such are asked for.
+
+    Raises
+    ------
+    ParameterError
+        When a class and something else are asked for.
+    """
+    model = fitted.model
+    name = fitted.record["classes"]["name"] if isinstance(model, SemiSupervisedVAE) else None
+    if not isinstance(model, SemiSupervisedVAE) or name is None or name not in (*given, balance):
+        return None
+    if len(given) + (balance is not None) > 1:
+        raise ParameterError(f"{name} is a class, and stands alone: give nothing beside it, and balance nothing else.")
+    return [place_of(fitted, given[name])] if given else list(range(model.prior.n_classes))
+
+
 @torch.no_grad()
-def _sample(fitted: Fitted, n: int, seed: int, temperature: float) -> Any:
-    """Return n new rows, none of whose values is given."""
+def _sample(fitted: Fitted, n: int, seed: int, temperature: float, of: Sequence[int] = ()) -> Any:
+    """Return n new rows, none of whose values is given; of the classes in turn, where there are such."""
     model, drawn = fitted.model.eval(), _mean if fitted.schema.is_picture else _draw
     with own_randomness(seed_of(seed, 5)):
-        z = model.prior.sample(n, temperature)  # [n, d]
+        z = _codes(model, n, temperature, of)
         rows = with_gaps(fitted, z, in_tiles(lambda tile: drawn(model.likelihood(tile)), z))
     return fitted.schema.decode(rows.numpy(), drawn=True)
+
+
+def _codes(model: LatentModel, n: int, temperature: float, of: Sequence[int]) -> Tensor:
+    """Return n draws of p(z), or of p(z | y) with the classes in turn: [n, d]."""
+    if not of:
+        return model.prior.sample(n, temperature)
+    assert isinstance(model.prior, ClassMixture)
+    return model.prior.sample_of(torch.tensor(of).repeat(-(-n // len(of)))[:n], temperature)
 
 
 def _mean(p: Distribution) -> Tensor:

@@ -191,7 +191,8 @@ class Run:
         """Measure the averaged weights on held-out rows, keep them when they are the best so far, and tell."""
         facts, rows = self.facts, max(float(self.sums[0]), 1.0)
         held_out_nats = self.held_out_nats()
-        if held_out_nats > facts.best_nats or facts.best_nats == -float("inf"):
+        is_best = held_out_nats > facts.best_nats or facts.best_nats == -float("inf")
+        if is_best or self.settings.to_the_end:
             facts.best_nats, facts.best_progress = held_out_nats, self.progress()
             _copy_into(self.best, self.average)
         reconstruction, kl = float(self.sums[1]) / rows, float(self.sums[2]) / rows

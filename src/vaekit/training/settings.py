@@ -43,6 +43,9 @@ class Settings:
     threads : int
     compiled : bool
         Whether the step is compiled first.
+    to_the_end : bool
+        Whether the last weights are kept, not those of the epoch whose held-out bound was best: of a model that learns
+        classes, which the bound says little of.
     """
 
     epochs: int
@@ -62,6 +65,7 @@ class Settings:
     precision: str = "float32"
     threads: int = 1
     compiled: bool = False
+    to_the_end: bool = False
 
     def fingerprint(self, *more: Any) -> str:
         """Return a digest that tells a run with other settings, data or architecture apart."""
