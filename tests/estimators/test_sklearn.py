@@ -78,6 +78,7 @@ WRONG = {
     "levels": (0, 1.5, "two"),
     "objective": ("mse",),
     "draws": (0, 2.5),
+    "strength": (-0.1, "strong", np.nan),
     "beta": (-1, "one", np.nan),
     "free_nats": (-0.1, "some", np.nan),
     "warmup": (-0.1, 1.1),

@@ -1,9 +1,14 @@
 """A compiled step is the plain one but for rounding; where it cannot be had, the run goes on without."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from vaekit.data.schema import Schema
+from vaekit.objectives import NOT_COMPILED
+from vaekit.tasks.fit import choose_architecture, choose_settings, make_model
+from vaekit.tasks.options import Options
 from vaekit.training.compiling import LONG_SECONDS, Compiled, has_compiler, repays
 
 needs_compiler = pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler on this machine")
@@ -49,3 +54,13 @@ def test_only_a_long_run_repays_its_compilation(monkeypatch):
     assert not repays(wide, 10**9, 256, None, "mps")
     monkeypatch.setattr("vaekit.training.compiling.has_compiler", lambda: False)
     assert not repays(wide, 10**9, 256, None, "cpu")
+
+
+@pytest.mark.parametrize("objective", ["reconstruction", "contractive"])
+def test_a_derivative_of_a_derivative_is_not_compiled_however_long_the_run(monkeypatch, objective):
+    monkeypatch.setattr("vaekit.tasks.fit.repays", lambda *_: True)
+    data = np.random.default_rng(0).normal(size=(40, 3))
+    schema = Schema.infer(data)
+    options = Options(model="autoencoder", objective=objective, hidden=(4,))
+    model = make_model(choose_architecture(options, schema, schema.encode(data)), schema, schema.encode(data), options)
+    assert choose_settings(options, len(data), model, "mlp").compiled == (objective not in NOT_COMPILED)

@@ -232,6 +232,7 @@ OTHER_DATA = "is the checkpoint of a run with other settings or other data. Give
         ("--levels", "2"),
         ("--objective", "iwae"),
         ("--draws", "2"),
+        ("--objective", "mmd"),
         ("--free-nats", "0.1"),
         ("--cycles", "2"),
     ],
@@ -321,6 +322,7 @@ LEARNED = {
     "layers": {"latent_dim": 4, "levels": 2, "prior": "autoregressive", "objective": "iwae"},
     "cycles": {"latent_dim": 3, "prior": "flow", "free_nats": 0.1, "draws": 2, "cycles": 3, "warmup": 0.5},
     "vamp": {"latent_dim": 2, "prior": "vamp", "objective": "dreg", "draws": 3},
+    "critic": {"latent_dim": 3, "objective": "factor", "strength": 5.0},
 }
 
 

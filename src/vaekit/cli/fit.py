@@ -53,11 +53,23 @@ def fit(
         int | None, typer.Option(metavar="N", help="Stochastic layers; the latent units are divided among them.")
     ] = None,
     objective: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, elbo, iwae, dreg, miwae, ciwae, piwae or reconstruction.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto; of a VAE elbo, iwae, dreg, miwae, ciwae, piwae, tcvae, factor, dip, mmd or wae; "
+            "of an autoencoder reconstruction, denoising, sparse, contractive or rae.",
+        ),
     ] = "auto",
     draws: Annotated[
         int | None,
         typer.Option(metavar="K", help="Draws of z for each row in training; by default the objective's own number."),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="The weight of the objective's own penalty; of denoising the share of noise.",
+        ),
     ] = None,
     beta: Annotated[float, typer.Option(metavar="X", help="The weight of the KL.")] = 1.0,
     free_nats: Annotated[
@@ -122,6 +134,7 @@ def fit(
         levels=levels,
         objective=objective,
         draws=draws,
+        strength=strength,
         beta=beta,
         free_nats=free_nats,
         warmup=warmup,

@@ -69,6 +69,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "levels": [_POSITIVE_INT, None],
     "objective": [_one_of("auto", *OBJECTIVES)],
     "draws": [_POSITIVE_INT, None],
+    "strength": [Interval(Real, 0, None, closed="left"), None],
     "beta": [Interval(Real, 0, None, closed="left")],
     "free_nats": [Interval(Real, 0, None, closed="left")],
     "warmup": [Interval(Real, 0, 1, closed="both")],

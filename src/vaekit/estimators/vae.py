@@ -36,10 +36,14 @@ PARAMETERS = """
         p(z), learned with the rest; an autoencoder's is a mixture fitted on its codes.
     levels : int, default=None
         Stochastic layers of a VAE, among which the latent units are divided; the preset's choice where it is None.
-    objective : {"auto", "elbo", "iwae", "dreg", "miwae", "ciwae", "piwae", "reconstruction"}, default="auto"
-        What is maximised.
+    objective : str, default="auto"
+        What is maximised. Of a VAE: "elbo", "iwae", "dreg", "miwae", "ciwae", "piwae", "tcvae", "factor", "dip", "mmd"
+        or "wae"; of an autoencoder: "reconstruction", "denoising", "sparse", "contractive" or "rae".
     draws : int, default=None
         Draws of z for each row in training; the objective's usual number where it is None.
+    strength : float, default=None
+        The weight of the objective's own penalty, for "denoising" the share of values that are corrupted; its usual one
+        where it is None.
     beta : float, default=1.0
         The weight of the KL.
     free_nats : float, default=0.0
@@ -110,6 +114,7 @@ class _Configured(LatentEstimator):
         levels: int | None = None,
         objective: str = "auto",
         draws: int | None = None,
+        strength: float | None = None,
         beta: float = 1.0,
         free_nats: float = 0.0,
         warmup: float = 0.1,
@@ -141,6 +146,7 @@ class _Configured(LatentEstimator):
         self.levels = levels
         self.objective = objective
         self.draws = draws
+        self.strength = strength
         self.beta = beta
         self.free_nats = free_nats
         self.warmup = warmup

@@ -26,6 +26,7 @@ from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.models.semi_supervised import SemiSupervisedVAE
+from vaekit.objectives import NOT_COMPILED, OF_AUTOENCODERS, OF_VAES
 from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
@@ -165,8 +166,8 @@ def choose_architecture(options: Options, schema: Schema, codes: Array, n_classe
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
     prior = _prior(options, len(codes))
     latent_dim = _latent_dim(options, size)
-    is_flat = n_classes > 0 or prior == "vamp"
-    levels = 1 if is_flat else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
+    is_single = n_classes > 0 or prior == "vamp" or options.objective == "tcvae"
+    levels = 1 if is_single else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
     return Architecture(
@@ -215,15 +216,18 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     device = choose_device(options.device)
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
     steps = epochs * -(-n_rows // batch_size)
-    repaid = options.compile == "auto" and repays(model, steps, batch_size, seconds, device)
+    objective = _objective(options)
+    is_open = options.compile == "auto" and objective not in NOT_COMPILED
+    repaid = is_open and repays(model, steps, batch_size, seconds, device)
     return Settings(
         epochs=epochs,
         seconds=seconds,
         batch_size=batch_size,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
-        objective=model.default_objective if options.objective == "auto" else options.objective,
+        objective=objective,
         draws=options.draws,
+        strength=options.strength,
         beta=options.beta,
         free_nats=options.free_nats,
         warmup=options.warmup,
@@ -283,12 +287,13 @@ def _check_combination(options: Options) -> None:
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
             "Use prior='autoregressive', or levels=1."
         )
-    objective = MODELS[options.model].default_objective if options.objective == "auto" else options.objective
+    objective = _objective(options)
     if options.free_nats and objective != "elbo":
         raise ParameterError(
             f"Free nats belong to the objective 'elbo'; got objective='{objective}', free_nats={options.free_nats}. "
             "Leave free_nats=0."
         )
+    _check_objective(objective, options)
     if options.latent_dim != "auto" and int(options.latent_dim) < levels:
         raise ParameterError(
             f"Each of {levels} stochastic layers needs a latent unit; got latent_dim={options.latent_dim}. "
@@ -296,10 +301,52 @@ def _check_combination(options: Options) -> None:
         )
 
 
+def _objective(options: Options) -> str:
+    usual: str = MODELS[options.model].default_objective
+    return usual if options.objective == "auto" else options.objective
+
+
+def _check_objective(objective: str, options: Options) -> None:
+    """Raise what of an objective with a strength does not go with the model, the prior or the strength."""
+    strong = (*OF_VAES, *OF_AUTOENCODERS)
+    if options.strength is not None and objective not in strong:
+        raise ParameterError(
+            f"The objective '{objective}' has no strength; got strength={options.strength:g}. "
+            f"Leave it, or use one of {', '.join(strong)}."
+        )
+    if objective == "denoising" and (options.strength or 0) > 1:
+        raise ParameterError(
+            f"The strength of 'denoising' is a share of the values; got strength={options.strength:g}. "
+            "Give a number from 0 to 1."
+        )
+    if objective in (OF_VAES if options.model == "autoencoder" else OF_AUTOENCODERS):
+        owner, other = ("a VAE", "vae") if objective in OF_VAES else ("an autoencoder", "autoencoder")
+        raise ParameterError(
+            f"The objective '{objective}' is for {owner}; got model='{options.model}'. Use model='{other}', or another "
+            "objective."
+        )
+    if objective in NOT_COMPILED and options.compile == "yes":
+        raise ParameterError(
+            f"The objective '{objective}' takes a derivative of a derivative, which torch does not compile; got "
+            "compile='yes'. Use compile='no'."
+        )
+    if objective == "tcvae" and (options.levels or 1) > 1:
+        raise ParameterError(
+            f"The objective 'tcvae' asks for the density of each unit, which one stochastic layer has; got "
+            f"levels={options.levels}. Use objective='factor', or levels=1."
+        )
+    if objective == "wae" and options.prior not in ("auto", "normal"):
+        raise ParameterError(
+            f"The objective 'wae' draws codes to a prior that stays as it is; got prior='{options.prior}'. "
+            "Use prior='normal', or objective='mmd'."
+        )
+
+
 def _prior(options: Options, n_rows: int) -> str:
     if options.model == "autoencoder":
         return "mixture"
-    return presets.default_prior(n_rows) if options.prior == "auto" else options.prior
+    usual = "normal" if options.objective in OF_VAES else presets.default_prior(n_rows)  # as their papers have it
+    return usual if options.prior == "auto" else options.prior
 
 
 def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) -> SemiSupervised:

@@ -26,6 +26,7 @@ class Options:
     levels: int | None = None
     objective: str = "auto"
     draws: int | None = None
+    strength: float | None = None
     beta: float = 1.0
     free_nats: float = 0.0
     warmup: float = 0.1

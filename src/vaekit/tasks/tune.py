@@ -118,6 +118,7 @@ def _settings(fitted: Fitted, epochs: int | None, time: str | float | None) -> S
         cycles=1,
         free_nats=0.0,
         draws=None,
+        strength=None,
         beta=1.0,
         device=str(fitted.model.device),
         compiled=False,

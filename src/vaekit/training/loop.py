@@ -14,16 +14,16 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaekit.data.batches import Batches, seed_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
-from vaekit.objectives import OBJECTIVES, Bound, Objective
+from vaekit.objectives import Bound, Objective, make_objective
 from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
-from vaekit.training.precision import own_randomness_and_threads, reseed
+from vaekit.training.precision import own_randomness, own_randomness_and_threads, reseed
 from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
@@ -78,15 +78,17 @@ class Run:
     ) -> None:
         self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         self.settings, self.checkpoint = settings, checkpoint
-        drawn: dict[str, Any] = {"draws": settings.draws} if settings.draws else {}
-        self.objective: Callable[..., Bound] = partial(objective or OBJECTIVES[settings.objective], **drawn)
+        with own_randomness(seed_of(settings.seed, 5)):
+            chosen: Any = objective or make_objective(settings.objective, model.latent_dim)
+        self.critic = chosen.to(settings.device) if isinstance(chosen, nn.Module) else nn.Module()  # its own weights
+        said = {"draws": settings.draws, "strength": settings.strength}
+        self.objective: Callable[..., Bound] = partial(chosen, **{k: v for k, v in said.items() if v is not None})
         self.loss_of = Compiled(self._loss_of, settings.device) if settings.compiled else self._loss_of
         self.facts, self.clock = Facts(), time.monotonic()
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
-        self.optimizer = AdamW(
-            {name: p for name, p in model.named_parameters() if p.requires_grad}, settings.weight_decay
-        )
+        learned = [*model.named_parameters(), *self.critic.named_parameters("critic")]
+        self.optimizer = AdamW({name: p for name, p in learned if p.requires_grad}, settings.weight_decay)
         self.rate = 0.0
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
@@ -272,6 +274,7 @@ class Run:
             ("model", self.model.state_dict()),
             ("average", self.average),
             ("best", self.best),
+            ("critic", self.critic.state_dict()),
         ):
             named |= {f"{group}.{k}": v for k, v in state.items()}
         named |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}

@@ -27,6 +27,8 @@ class Settings:
     objective : str
     draws : int or None
         Of z for each row; None for the objective's own number.
+    strength : float or None
+        The weight of the objective's own penalty; None for its usual one.
     beta : float
         The weight of the KL.
     free_nats : float
@@ -55,6 +57,7 @@ class Settings:
     weight_decay: float = 0.05
     objective: str = "elbo"
     draws: int | None = None
+    strength: float | None = None
     beta: float = 1.0
     free_nats: float = 0.0
     warmup: float = 0.1
