@@ -292,7 +292,7 @@ def test_each_cycle_of_the_weight_of_the_kl_is_one_warm_up(progress, warmup, bet
 @pytest.mark.parametrize(("objective", "options"), [
     ("elbo", {"free_nats": 0.5}), ("elbo", {"draws": 4}), ("iwae", {"draws": 2}), ("dreg", {}),
     ("miwae", {"draws": 4}), ("ciwae", {}), ("piwae", {}), ("tcvae", {"strength": 1.0}), ("factor", {}), ("dip", {}),
-    ("mmd", {"strength": 1.0}), ("wae", {"strength": 1.0}),
+    ("wae", {"strength": 1.0}),
 ])  # fmt: skip
 def test_training_raises_the_bound_whatever_the_objective(make_run, objective, options):
     run = make_run(epochs=25, objective=objective, prior="autoregressive", **options)
