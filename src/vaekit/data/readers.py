@@ -69,8 +69,8 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
     source : str or path
         `.npy`, `.npz` (`file.npz::x_train` names the array), `.csv`, `.tsv`, `.parquet`, `.arrow`,
         `.feather`, IDX, a picture, each of them gzipped if you like (`.gz`), a folder of pictures of one
-        size, `builtin:digits` (its classes are `builtin:digits::labels`), or `-` for standard
-        input. The first line of a text table names its columns,
+        size, `builtin:digits` (its classes are `builtin:digits::labels`), `builtin:sprites`,
+        `builtin:sprites-sample`, or `-` for standard input. The first line of a text table names its columns,
         unless it holds only numbers, some of them repeated, negative or with a fraction: then it is a row,
         and the columns are called x0, x1, ...
     rows : str, optional
@@ -100,7 +100,7 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
     with _foreign_errors(name):
         data = _load(name)
         _refuse_single_value(data, name)
-        return _owned(data if window is None else _select(data, window, f"Rows {rows} of {name}"))
+        return _owned(data[:] if window is None else _select(data, window, f"Rows {rows} of {name}"))
 
 
 def _load(name: str) -> Data:
@@ -108,7 +108,7 @@ def _load(name: str) -> Data:
         known, _, member = name.removeprefix("builtin:").partition("::")
         if member not in ("", "labels"):
             raise SourceError(f"builtin:{known} holds no '{member}'; give builtin:{known} or builtin:{known}::labels.")
-        return builtin.labels(known) if member else builtin.load(known)
+        return builtin.labels(known) if member else builtin.rows(known)
     path, member = _split_member(name)
     if path == "-":
         return _sniff(_stream("standard input", sys.stdin.buffer.read(), member))
