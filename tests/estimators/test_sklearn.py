@@ -75,6 +75,7 @@ WRONG = {
     "hidden": ((0,), (), (1.5,), "wide", 300),
     "activation": ("swish",),
     "prior": ("gmm",),
+    "second_stage": ("third", 1),
     "levels": (0, 1.5, "two"),
     "objective": ("mse",),
     "draws": (0, 2.5),

@@ -49,6 +49,13 @@ def fit(
     prior: Annotated[
         str, typer.Option(metavar="NAME", help="p(z): auto, normal, mixture, vamp, flow or autoregressive.")
     ] = "auto",
+    second_stage: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="none, auto, mixture or flow: a prior fitted on the codes afterwards, taken if it is better.",
+        ),
+    ] = "none",
     levels: Annotated[
         int | None, typer.Option(metavar="N", help="Stochastic layers; the latent units are divided among them.")
     ] = None,
@@ -131,6 +138,7 @@ def fit(
         hidden=_wholes("hidden", hidden) or None,
         activation=activation,
         prior=prior,
+        second_stage=second_stage,
         levels=levels,
         objective=objective,
         draws=draws,

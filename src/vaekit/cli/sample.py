@@ -23,6 +23,9 @@ def sample(
         str | None, typer.Option(metavar="COLUMN", help="As many rows of each category of this column.")
     ] = None,
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1 more typical, above 1 more varied.")] = 1.0,
+    truncation: Annotated[
+        float, typer.Option(metavar="SHARE", help="Take the likeliest share of codes alone; below 1 more typical.")
+    ] = 1.0,
 ) -> None:
     """Write new rows drawn from the model.
 
@@ -34,7 +37,7 @@ def sample(
     fitted = shared.load_model(model)
     from vaekit.tasks.sample import sample
 
-    rows = sample(fitted, n, seed, temperature, _pairs(given or []), balance)
+    rows = sample(fitted, n, seed, temperature, _pairs(given or []), balance, truncation)
     shared.write_rows(rows, output, fitted)
 
 

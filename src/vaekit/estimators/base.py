@@ -43,6 +43,7 @@ from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
+from vaekit.tasks.second_stage import SECOND_STAGES
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Finding
 from vaekit.training.presets import PRESETS
@@ -66,6 +67,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "hidden": ["array-like", None],
     "activation": [_one_of("gated", *ACTIVATIONS)],
     "prior": [_one_of("auto", *PRIORS)],
+    "second_stage": [_one_of(*SECOND_STAGES)],
     "levels": [_POSITIVE_INT, None],
     "objective": [_one_of("auto", *OBJECTIVES)],
     "draws": [_POSITIVE_INT, None],
@@ -263,6 +265,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         balance: str | None = None,
         random_state: int | None = 0,
         temperature: float = 1.0,
+        truncation: float = 1.0,
     ) -> Any:
         """Return n new rows, in the container and dtypes of the data the model was fitted on.
 
@@ -276,6 +279,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         random_state : int or None, default=0
         temperature : float, default=1.0
             Below 1 more typical, above 1 more varied.
+        truncation : float, default=1.0
+            The share of codes, the likeliest, that rows are decoded from; below 1 more typical.
 
         Raises
         ------
@@ -284,7 +289,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         DataError
             When a given value is none that its column knows.
         """
-        return sample(self._fitted(), n, _seed(random_state), temperature, given, balance)
+        return sample(self._fitted(), n, _seed(random_state), temperature, given, balance, truncation)
 
     def interpolate(self, X: Any, between: tuple[int, int], steps: int = 10) -> Any:  # noqa: N803
         """Return the decoded rows on the line between the codes of two rows of X."""

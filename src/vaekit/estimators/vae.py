@@ -34,6 +34,8 @@ PARAMETERS = """
         What follows each layer.
     prior : {"auto", "normal", "mixture", "vamp", "flow", "autoregressive"}, default="auto"
         p(z), learned with the rest; an autoencoder's is a mixture fitted on its codes.
+    second_stage : {"none", "auto", "mixture", "flow"}, default="none"
+        A prior to be fitted on the codes after training, and taken if held-out rows are likelier with it.
     levels : int, default=None
         Stochastic layers of a VAE, among which the latent units are divided; the preset's choice where it is None.
     objective : str, default="auto"
@@ -111,6 +113,7 @@ class _Configured(LatentEstimator):
         hidden: Sequence[int] | None = None,
         activation: str = "gated",
         prior: str = "auto",
+        second_stage: str = "none",
         levels: int | None = None,
         objective: str = "auto",
         draws: int | None = None,
@@ -143,6 +146,7 @@ class _Configured(LatentEstimator):
         self.hidden = hidden
         self.activation = activation
         self.prior = prior
+        self.second_stage = second_stage
         self.levels = levels
         self.objective = objective
         self.draws = draws

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vaekit.models.decoder import output_size
@@ -38,5 +39,9 @@ class SemiSupervisedVAE(VAE):
         self.classifier = nn.Sequential(classifier, nn.Flatten(), nn.Linear(n_features, self.prior.n_classes))
 
     def log_classes(self, inputs: Tensor) -> Tensor:
-        """Return log q(y | x) in nats, [n, K], of what the encoder reads [n, *inputs.shape]."""
-        return self.classifier(inputs).float().log_softmax(-1)
+        """Return log q(y | x) in nats, [n, K], of what the encoder reads [n, *inputs.shape].
+
+        In float32 throughout: it is trained on small differences of its own answers, which bfloat16 would round away.
+        """
+        with torch.autocast(inputs.device.type, enabled=False):
+            return self.classifier(inputs.float()).log_softmax(-1)

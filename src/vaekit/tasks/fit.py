@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import by_data, for_classes, for_compression, for_imputation, for_synthesis
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
+from vaekit.tasks.second_stage import said, second_stage
 from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
 from vaekit.training import presets
@@ -127,6 +128,9 @@ def fit(
     run.train()
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     fitted.record["classes"] = None if classes is None else classes.to_json()
+    if options.second_stage != "none":
+        _second_stage(run, fitted, valid, options.second_stage)
+        _tell(listeners, said(fitted.record["second_stage"]))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     return fitted
 
@@ -166,7 +170,7 @@ def choose_architecture(options: Options, schema: Schema, codes: Array, n_classe
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
     prior = _prior(options, len(codes))
     latent_dim = _latent_dim(options, size)
-    is_single = n_classes > 0 or prior == "vamp" or options.objective == "tcvae"
+    is_single = n_classes > 0 or prior == "vamp" or options.objective == "tcvae" or options.second_stage != "none"
     levels = 1 if is_single else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
@@ -287,6 +291,11 @@ def _check_combination(options: Options) -> None:
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
             "Use prior='autoregressive', or levels=1."
         )
+    if options.second_stage != "none" and levels > 1:
+        raise ParameterError(
+            f"A second stage fits a prior of one stochastic layer; got levels={levels}. Use second_stage='none', or "
+            "levels=1."
+        )
     objective = _objective(options)
     if options.free_nats and objective != "elbo":
         raise ParameterError(
@@ -374,6 +383,17 @@ def _tell(listeners: Sequence[Listener], words: str) -> None:
 
 
 # -- after training ----------------------------------------------------------------------------------------------------
+
+
+def _second_stage(run: Run, fitted: Fitted, valid: Tensor, asked: str) -> None:
+    """Give the model the prior that explains held-out rows best."""
+    model, settings, train = fitted.model, run.settings, run.batches.rows
+    with own_randomness_and_threads(settings.seed, settings.threads):
+        some = train[spread(len(train), SOME_ROWS)]
+        model.finish(some, settings.seed)
+        own, held_out = fitted.architecture.prior, valid.to(settings.device)
+        fitted.record["second_stage"] = second_stage(model, own, asked, some, held_out, settings.seed)
+    fitted.architecture = replace(fitted.architecture, prior=fitted.record["second_stage"]["chosen"])
 
 
 def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, keep_active: bool) -> None:

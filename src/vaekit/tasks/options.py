@@ -23,6 +23,7 @@ class Options:
     hidden: Sequence[int] | None = None
     activation: str = "gated"
     prior: str = "auto"
+    second_stage: str = "none"
     levels: int | None = None
     objective: str = "auto"
     draws: int | None = None

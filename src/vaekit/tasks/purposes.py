@@ -38,6 +38,7 @@ WITH_LABELS: dict[str, tuple[Any, ...]] = {  # what may be said of a model that 
     "prior": ("auto", "mixture"),
     "compile": ("auto", "no"),
     "free_nats": (0,),
+    "second_stage": ("none",),
 }
 EPOCHS = 30  # for anomalies: more gain little, and where odd rows are among those fitted on they lose
 SOME_HELD_OUT, MOST_HELD_OUT = 100, 1 / 3  # rows, and their share, that oddities are ranked among

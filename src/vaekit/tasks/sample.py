@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ def sample(
     temperature: float = 1.0,
     given: Mapping[str, Any] | None = None,
     balance: str | None = None,
+    truncation: float = 1.0,
 ) -> Any:
     """Return n new rows: z from the prior, then x from p(x | z) for tables and vectors, or its mean for pictures.
 
@@ -49,6 +51,9 @@ def sample(
     balance : str, optional
         A column of categories, or the labels, of each of which there are to be as many rows.
 
+    truncation : float
+        The share of drawn codes, the likeliest, that are decoded.
+
     Returns
     -------
     array or frame of n rows
@@ -59,16 +64,20 @@ def sample(
         raise ParameterError(f"The seed must be a whole number from 0 on; got {seed}.")
     if not temperature > 0:
         raise ParameterError(f"The temperature must be positive; got {temperature}.")
+    if not 0 < truncation <= 1:
+        raise ParameterError(f"The truncation is a share above 0, at most 1; got {truncation}.")
     if (of := class_asked(fitted, given or {}, balance)) is not None:
-        return _sample(fitted, n, seed, temperature, of)
-    if (given or balance) and temperature != 1:
-        raise ParameterError("Rows that are given in part are draws of p(x | z) as it is. Leave temperature at 1.")
+        return _sample(fitted, n, seed, temperature, truncation, of)
+    if (given or balance) and (temperature != 1 or truncation != 1):
+        raise ParameterError(
+            "Rows that are given in part are draws of p(x | z) as it is. Leave temperature and truncation at 1."
+        )
     if balance:
         asked = balanced(fitted, n, balance, seed)
         return concatenated([sample_given(fitted, count, {**(given or {}), **of}, own) for of, count, own in asked])
     if given:
         return sample_given(fitted, n, given, seed)
-    return _sample(fitted, n, seed, temperature)
+    return _sample(fitted, n, seed, temperature, truncation)
 
 
 def class_asked(fitted: Fitted, given: Mapping[str, Any], balance: str | None) -> list[int] | None:
@@ -89,11 +98,11 @@ def class_asked(fitted: Fitted, given: Mapping[str, Any], balance: str | None) -
 
 
 @torch.no_grad()
-def _sample(fitted: Fitted, n: int, seed: int, temperature: float, of: Sequence[int] = ()) -> Any:
+def _sample(fitted: Fitted, n: int, seed: int, temperature: float, truncation: float, of: Sequence[int] = ()) -> Any:
     """Return n new rows, none of whose values is given; of the classes in turn, where there are such."""
     model, drawn = fitted.model.eval(), _mean if fitted.schema.is_picture else _draw
     with own_randomness(seed_of(seed, 5)):
-        z = _codes(model, n, temperature, of)
+        z = _likeliest(model, _codes(model, math.ceil(n / truncation), temperature, of), n, of)
         rows = with_gaps(fitted, z, in_tiles(lambda tile: drawn(model.likelihood(tile)), z))
     return fitted.schema.decode(rows.numpy(), drawn=True)
 
@@ -104,6 +113,19 @@ def _codes(model: LatentModel, n: int, temperature: float, of: Sequence[int]) ->
         return model.prior.sample(n, temperature)
     assert isinstance(model.prior, ClassMixture)
     return model.prior.sample_of(torch.tensor(of).repeat(-(-n // len(of)))[:n], temperature)
+
+
+def _likeliest(model: LatentModel, z: Tensor, n: int, of: Sequence[int]) -> Tensor:
+    """Return the n likeliest of codes [m, d] under the prior, in their order; of classes as many of each."""
+    if len(z) == n:
+        return z
+    turns = max(1, len(of))
+    kept = []
+    for k in range(turns):
+        own = torch.arange(k, len(z), turns)
+        log_p = model.prior().log_prob(z[own]).cpu()
+        kept.append(own[log_p.topk(len(range(k, n, turns))).indices])
+    return z[torch.cat(kept).sort().values]
 
 
 def _mean(p: Distribution) -> Tensor:
