@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vaekit.estimators.imputer import Imputer
     from vaekit.estimators.load import load
     from vaekit.estimators.outlier_detector import OutlierDetector
-    from vaekit.estimators.vae import VAE, Autoencoder
+    from vaekit.estimators.vae import FSQ, VAE, VQVAE, Autoencoder, HypersphericalVAE
     from vaekit.tasks.compress import decompress
 
 # Bound at first use, so that `vaekit --help` need not import torch.
@@ -37,6 +37,9 @@ _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
     "Classifier": "vaekit.estimators.classifier",
+    "FSQ": "vaekit.estimators.vae",
+    "HypersphericalVAE": "vaekit.estimators.vae",
+    "VQVAE": "vaekit.estimators.vae",
     "Imputer": "vaekit.estimators.imputer",
     "OutlierDetector": "vaekit.estimators.outlier_detector",
     "load": "vaekit.estimators.load",
@@ -54,11 +57,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "FSQ",
     "VAE",
+    "VQVAE",
     "Autoencoder",
     "Classifier",
     "CodecError",
     "DataError",
+    "HypersphericalVAE",
     "Imputer",
     "MissingExtraError",
     "ModelFileError",

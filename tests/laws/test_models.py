@@ -22,7 +22,13 @@ from vaekit.tasks.fit import Options, choose_architecture, make_model
 from vaekit.tasks.score import terms as score_terms
 from vaekit.training.presets import PRESETS
 
-PRIOR_OF = {"vae": "normal", "autoencoder": "mixture"}
+PRIOR_OF = {
+    "vae": "normal",
+    "autoencoder": "mixture",
+    "fsq": "autoregressive",
+    "vq": "autoregressive",
+    "hyperspherical": "uniform",
+}
 assert set(MODELS) == set(ESTIMATORS) == set(PRIOR_OF)
 
 VERBS = {

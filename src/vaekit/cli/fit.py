@@ -33,7 +33,7 @@ def fit(
             "--for", metavar="NAME", help="any, compression, imputation, anomalies or synthesis: what the model is for."
         ),
     ] = "any",
-    model: Annotated[str, typer.Option(metavar="NAME", help="vae or autoencoder.")] = "vae",
+    model: Annotated[str, typer.Option(metavar="NAME", help="vae, autoencoder, fsq, vq or hyperspherical.")] = "vae",
     latent_dim: Annotated[
         str, typer.Option(metavar="N|auto", help="Latent units; auto keeps the active ones.")
     ] = "auto",

@@ -11,6 +11,7 @@ from torch.distributions import Independent, Normal
 from vaekit.distributions.autoregressive import AutoregressiveDensity
 from vaekit.distributions.chain import Chain
 from vaekit.distributions.posteriors import DiagonalNormal, Reparametrised
+from vaekit.distributions.sphere import PowerSpherical, UniformOnSphere
 
 
 def kl_divergence(q: Reparametrised, p: Any, z: Tensor) -> Tensor:
@@ -42,6 +43,8 @@ def kl_divergence(q: Reparametrised, p: Any, z: Tensor) -> Tensor:
         return by_unit.sum(-1)
     if isinstance(q, Chain) and isinstance(p, Chain):
         return torch.stack(torch.broadcast_tensors(*(kl_divergence(*layer) for layer in _layers(q, p, z)))).sum(0)
+    if isinstance(q, PowerSpherical) and isinstance(p, UniformOnSphere):
+        return q.kl_to_uniform()
     return q.log_prob(z) - p.log_prob(z)
 
 

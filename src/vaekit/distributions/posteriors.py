@@ -16,7 +16,7 @@ class Reparametrised(Protocol):
 
     @property
     def mean(self) -> Tensor:
-        """The mean, [n, d]."""
+        """The mean, or on a sphere its direction: what a row is embedded as, [n, d]."""
 
     def transport(self, noise: Tensor) -> Tensor:
         """Return the draws that standard normal noise [..., n, d] becomes."""

@@ -6,13 +6,14 @@ import os
 
 from torch import nn
 
-from vaekit.estimators.vae import ESTIMATORS, VAE, Autoencoder
+from vaekit.estimators.base import LatentEstimator
+from vaekit.estimators.vae import ESTIMATORS
 from vaekit.storage.model_file import load_model
 
 
 def load(
     path: str | os.PathLike[str], *, encoder: nn.Module | None = None, decoder: nn.Module | None = None
-) -> VAE | Autoencoder:
+) -> LatentEstimator:
     """Return the fitted estimator of a model file.
 
     Parameters

@@ -1,4 +1,4 @@
-"""`VAE` and `Autoencoder`: thin faces over the verbs."""
+"""`VAE`, `Autoencoder` and the other models of the family: thin faces over the verbs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PARAMETERS = """
     activation : {"gated", "relu", "tanh", "silu", "elu"}, default="gated"
         What follows each layer.
     prior : {"auto", "normal", "mixture", "vamp", "flow", "autoregressive"}, default="auto"
-        p(z), learned with the rest; an autoencoder's is a mixture fitted on its codes.
+        p(z) of a VAE, learned with the rest; other models have one of their own.
     second_stage : {"none", "auto", "mixture", "flow"}, default="none"
         A prior to be fitted on the codes after training, and taken if held-out rows are likelier with it.
     levels : int, default=None
@@ -205,4 +205,77 @@ class Autoencoder(_Configured):
     _model: ClassVar[str] = "autoencoder"
 
 
-ESTIMATORS: dict[str, type[_Configured]] = {"vae": VAE, "autoencoder": Autoencoder}
+class FSQ(_Configured):
+    """A model of codes whose units are each rounded to one of eight numbers, with a prior of their choices.
+
+    It needs the extra `quantised`.
+
+    References
+    ----------
+    Mentzer et al. (2023), Finite scalar quantization: VQ-VAE made simple, arXiv:2309.15505.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X = load_iris().data
+    >>> fsq = vaekit.FSQ(latent_dim=2, epochs=5).fit(X)
+    >>> fsq.transform(X)[0] * 4 % 1, fsq.sample(3).shape
+    (array([0., 0.], dtype=float32), (3, 4))
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    References", PARAMETERS + "\n    References", 1)
+    _model: ClassVar[str] = "fsq"
+
+
+class VQVAE(_Configured):
+    """A model of codes whose units go in groups, each told by the nearest of 64 learned vectors.
+
+    It needs the extra `quantised`.
+
+    References
+    ----------
+    van den Oord et al. (2017), Neural discrete representation learning, arXiv:1711.00937.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X = load_iris().data
+    >>> vq = vaekit.VQVAE(latent_dim=4, epochs=5).fit(X)
+    >>> vq.transform(X).shape, vq.sample(3).shape
+    ((150, 4), (3, 4))
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    References", PARAMETERS + "\n    References", 1)
+    _model: ClassVar[str] = "vq"
+
+
+class HypersphericalVAE(_Configured):
+    """A variational autoencoder whose codes are directions: points on a sphere, on which the prior is uniform.
+
+    References
+    ----------
+    Davidson et al. (2018), Hyperspherical variational auto-encoders, arXiv:1804.00891.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X = load_iris().data
+    >>> vae = vaekit.HypersphericalVAE(latent_dim=3, epochs=5).fit(X)
+    >>> (vae.transform(X) ** 2).sum(1).round(3)[:3]
+    array([1., 1., 1.], dtype=float32)
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    References", PARAMETERS + "\n    References", 1)
+    _model: ClassVar[str] = "hyperspherical"
+
+
+ESTIMATORS: dict[str, type[_Configured]] = {
+    "vae": VAE,
+    "autoencoder": Autoencoder,
+    "fsq": FSQ,
+    "vq": VQVAE,
+    "hyperspherical": HypersphericalVAE,
+}

@@ -10,6 +10,7 @@ from torch import Tensor
 from vaekit.distributions.divergences import kl_divergence
 from vaekit.distributions.posteriors import DiagonalNormal
 from vaekit.models.encoder_decoder import EncoderDecoder
+from vaekit.priors.mixture import GaussianMixture
 
 
 class Autoencoder(EncoderDecoder):
@@ -21,6 +22,8 @@ class Autoencoder(EncoderDecoder):
     """
 
     default_objective = "reconstruction"
+    priors = {"mixture": GaussianMixture}
+    noun, its_prior = "An autoencoder", "a mixture fitted on them"
     width: Tensor
 
     def __init__(self, *parts: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -10,7 +13,7 @@ from vaekit.distributions.likelihood import Likelihood
 from vaekit.distributions.posteriors import Reparametrised
 from vaekit.errors import DataError
 from vaekit.models.decoder import Decoder
-from vaekit.priors.base import Prior
+from vaekit.priors import PRIORS, Prior
 
 
 class LatentModel(nn.Module):
@@ -25,9 +28,29 @@ class LatentModel(nn.Module):
         Called without arguments it returns p(z).
     observation : Likelihood
         Turns decoded parameters into p(x | z).
+
+    Attributes
+    ----------
+    default_objective : str
+    priors : mapping of str to callable
+        Those it can stand on by name, each made of the number of latent units.
+    noun, its_prior : str
+        What errors call it, and its prior where there is one alone.
+    layered : bool
+        Whether there may be several stochastic layers.
+    point_mass : bool
+        Whether q(z | x) is one point: then no draw tightens the bound, and its KL pushes no encoder.
+    least_units : int
+        Of z.
     """
 
-    default_objective = "elbo"
+    default_objective: ClassVar[str] = "elbo"
+    priors: ClassVar[Mapping[str, Callable[[int], Prior]]] = PRIORS
+    noun: ClassVar[str] = "A model"
+    its_prior: ClassVar[str] = ""
+    layered: ClassVar[bool] = False
+    point_mass: ClassVar[bool] = False
+    least_units: ClassVar[int] = 1
     decoder: Decoder
 
     def __init__(self, prior: Prior, observation: Likelihood) -> None:
@@ -39,6 +62,11 @@ class LatentModel(nn.Module):
     def latent_dim(self) -> int:
         """The number of units of z."""
         return self.prior.latent_dim
+
+    @property
+    def unit_variance(self) -> float:
+        """About what variance a unit has that is used, beside which one that hardly varies is out of use."""
+        return 1.0
 
     @property
     def event_shape(self) -> torch.Size:
@@ -113,6 +141,11 @@ class LatentModel(nn.Module):
         if exposure is not None:
             exposure = exposure.expand(*draws, len(x)).reshape(-1)
         return self.likelihood(z.reshape(-1, self.latent_dim), exposure), rows
+
+    @classmethod
+    def usual_units(cls, n_inputs: int, most: int) -> int:
+        """Return how many units to start with for so many inputs; at most `most` where unused ones are dropped."""
+        return min(16, n_inputs // 4)
 
     # -- for the author of a model ---------------------------------------------------------------------------------
 

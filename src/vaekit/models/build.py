@@ -21,7 +21,9 @@ from vaekit.errors import ParameterError
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
 from vaekit.models.hierarchical import HierarchicalVAE, layer_sizes
+from vaekit.models.hyperspherical import HypersphericalVAE
 from vaekit.models.inputs import BlockInputs, TableInputs, make_inputs, n_inputs, top_code
+from vaekit.models.quantised import FSQ, VQVAE
 from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.models.vae import VAE
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
@@ -30,7 +32,13 @@ from vaekit.priors import PRIORS, Prior
 from vaekit.priors.class_mixture import ClassMixture
 from vaekit.priors.top_down import TopDownPrior
 
-MODELS: dict[str, type[Any]] = {"vae": VAE, "autoencoder": Autoencoder}
+MODELS: dict[str, type[Any]] = {
+    "vae": VAE,
+    "autoencoder": Autoencoder,
+    "fsq": FSQ,
+    "vq": VQVAE,
+    "hyperspherical": HypersphericalVAE,
+}
 
 ACCEPTS: dict[str, set[str]] = {
     "bernoulli": {"binary", "levels", "unit"},
@@ -77,7 +85,8 @@ class Architecture:
 
     Parameters
     ----------
-    model : {"vae", "autoencoder"}
+    model : str
+        A name of `MODELS`.
     latent_dim : int
         Units of z the decoder reads.
     likelihoods : tuple of str
@@ -87,7 +96,7 @@ class Architecture:
         Widths of the encoder's layers; the decoder mirrors them.
     activation : str
     prior : str
-        A name of `PRIORS`; with several levels, of the top one.
+        One of the model's `priors`; with several levels, of the top one.
     levels : int
         Stochastic layers.
     n_classes : int
@@ -155,7 +164,8 @@ def make_prior(architecture: Architecture) -> Prior:
     if architecture.n_classes:
         return ClassMixture(architecture.latent_dim, architecture.n_classes)
     if architecture.levels == 1:
-        return PRIORS[architecture.prior](architecture.latent_dim)
+        known = PRIORS | dict(MODELS[architecture.model].priors)  # its own, or one of a second stage
+        return known[architecture.prior](architecture.latent_dim)
     sizes = layer_sizes(architecture.latent_dim, architecture.levels)
     top = PRIORS[architecture.prior](sizes[0])
     return TopDownPrior(top, sizes, architecture.hidden[-1:] * 2, architecture.activation)

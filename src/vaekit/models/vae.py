@@ -19,6 +19,13 @@ class VAE(EncoderDecoder):
     """
 
     n_statistics = 2
+    noun = "A VAE"
+    layered = True
+
+    @classmethod
+    def usual_units(cls, n_inputs: int, most: int) -> int:
+        """Return how many units to start with: plenty, since those not used are dropped."""
+        return min(most, n_inputs // 2)
 
     def _posterior_of(self, inputs: Tensor) -> DiagonalNormal:
         return diagonal_normal(self._statistics(inputs))

@@ -9,7 +9,7 @@ from torch.nn.functional import linear
 from vaekit.distributions.autoregressive import AutoregressiveDensity, MixtureOfNormals
 from vaekit.distributions.elementwise import glu
 from vaekit.distributions.likelihood import bounded
-from vaekit.networks.masked import MaskedLinear
+from vaekit.networks.masked import MaskedLinear, masks_in_order
 from vaekit.priors.base import Prior
 
 ROWS_AT_ONCE = 1024
@@ -45,11 +45,10 @@ class AutoregressivePrior(Prior):
         super().__init__(latent_dim)
         d, m = latent_dim, n_components
         self.n_components = m
-        place = torch.arange(d)
-        seen = 1 + torch.arange(n_hidden) * (d - 1) // n_hidden  # hidden unit h sees z_0 .. z_{seen_h − 1}
-        self.hidden = MaskedLinear((place[None] < seen[:, None]).repeat(2, 1))
-        self.out = MaskedLinear((seen[None] <= place[:, None]).repeat(3 * m, 1))  # [3 M d, n_hidden]
-        self.register_buffer("units", place)
+        reads, feeds = masks_in_order(d, n_hidden)
+        self.hidden = MaskedLinear(reads.repeat(2, 1))
+        self.out = MaskedLinear(feeds.repeat(3 * m, 1))  # [3 M d, n_hidden]
+        self.register_buffer("units", torch.arange(d))
         self.register_buffer("centre", torch.zeros(d))
         self._begin_near_the_standard_normal()
 

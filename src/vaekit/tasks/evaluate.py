@@ -54,7 +54,7 @@ def evaluate(
         "bits_per_dim": nll / fitted.schema.n_dims / math.log(2),
         "reconstruction_nats": float(found.reconstruction.mean()),
         "kl_nats": float((found.reconstruction - found.elbo).mean()),
-        "active_units": int((variance > ACTIVE_VARIANCE).sum()),
+        "active_units": int((variance > ACTIVE_VARIANCE * fitted.model.unit_variance).sum()),
         "latent_dim": fitted.model.latent_dim,
         "mse": mean_squared_error(fitted, rows),
         "importance_samples": importance_samples,

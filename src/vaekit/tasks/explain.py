@@ -14,7 +14,7 @@ from torch import Tensor
 from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.observe import observed
-from vaekit.tasks.score import IMPORTANCE_SAMPLES, MOST_VALUES, fixed_noise, known
+from vaekit.tasks.score import IMPORTANCE_SAMPLES, MOST_VALUES, fixed_noise, known, n_draws
 from vaekit.tasks.tiles import Tell, in_tiles
 
 LATENT = "latent"  # what the code takes, in the place of a column
@@ -58,7 +58,7 @@ def most_telling(nats: pl.DataFrame, n: int) -> list[str]:
 
 def nats_by_value(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> NDArray[np.float64]:
     """Return what values of codes [n, *event_shape] take in nats, and their code: [n, n_dims + 1]."""
-    noise = fixed_noise(IMPORTANCE_SAMPLES, model.latent_dim).to(model.device)
+    noise = fixed_noise(n_draws(model), model.latent_dim).to(model.device)
     n_parameters = math.prod(model.observation.parameter_shape)
     in_tile = min(256, max(1, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))
     model.eval()

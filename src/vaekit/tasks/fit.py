@@ -28,6 +28,7 @@ from vaekit.models.inputs import make_inputs, n_inputs
 from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.objectives import NOT_COMPILED, OF_AUTOENCODERS, OF_VAES
 from vaekit.objectives.semi_supervised import SemiSupervised
+from vaekit.priors import PRIORS
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
 from vaekit.tasks.observe import observed
@@ -278,31 +279,41 @@ def _latent_dim(options: Options, size: int) -> int:
 
 def _check_combination(options: Options) -> None:
     """Raise what no setting is wrong with by itself."""
-    levels = options.levels or 1
-    if options.model == "autoencoder" and (levels > 1 or options.prior not in ("auto", "mixture")):
+    levels, model = options.levels or 1, MODELS[options.model]
+    if not model.layered and (levels > 1 or options.prior not in ("auto", *model.priors)):
         raise ParameterError(
-            "An autoencoder has one layer of codes, and its prior is a mixture fitted on them; "
+            f"{model.noun} has one layer of codes, and its prior is {model.its_prior}; "
             f"got prior='{options.prior}', levels={levels}. Leave both, or use a VAE."
         )
-    if options.model == "autoencoder" and options.purpose == "compression":
-        raise ParameterError("An autoencoder has no bits that add up to a lossless archive. Use a VAE.")
+    if not model.layered and options.purpose == "compression":
+        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if options.prior == "vamp" and levels > 1:
         raise ParameterError(
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
             "Use prior='autoregressive', or levels=1."
         )
-    if options.second_stage != "none" and levels > 1:
+    if options.second_stage != "none" and (levels > 1 or model.point_mass or not model.priors.keys() <= PRIORS.keys()):
         raise ParameterError(
-            f"A second stage fits a prior of one stochastic layer; got levels={levels}. Use second_stage='none', or "
-            "levels=1."
+            "A second stage fits a density on the codes of one stochastic layer; got "
+            f"model='{options.model}', levels={levels}. Use second_stage='none', or a VAE with levels=1."
         )
     objective = _objective(options)
+    if model.point_mass and (objective != "elbo" or options.free_nats):
+        raise ParameterError(
+            f"{model.noun} has one code for a row, and is trained on the 'elbo' without free nats; "
+            f"got objective='{objective}', free_nats={options.free_nats}. Leave both, or use a VAE."
+        )
     if options.free_nats and objective != "elbo":
         raise ParameterError(
             f"Free nats belong to the objective 'elbo'; got objective='{objective}', free_nats={options.free_nats}. "
             "Leave free_nats=0."
         )
     _check_objective(objective, options)
+    if options.latent_dim != "auto" and int(options.latent_dim) < model.least_units:
+        raise ParameterError(
+            f"{model.noun} has at least {model.least_units} latent units; got latent_dim={options.latent_dim}. "
+            "Ask for more."
+        )
     if options.latent_dim != "auto" and int(options.latent_dim) < levels:
         raise ParameterError(
             f"Each of {levels} stochastic layers needs a latent unit; got latent_dim={options.latent_dim}. "
@@ -352,8 +363,8 @@ def _check_objective(objective: str, options: Options) -> None:
 
 
 def _prior(options: Options, n_rows: int) -> str:
-    if options.model == "autoencoder":
-        return "mixture"
+    if len(own := MODELS[options.model].priors) == 1:
+        return next(iter(own))
     usual = "normal" if options.objective in OF_VAES else presets.default_prior(n_rows)  # as their papers have it
     return usual if options.prior == "auto" else options.prior
 
@@ -405,7 +416,7 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         model.finish(some, settings.seed)
         mean, variance = unit_means(model, held_out)
         n_tried = model.latent_dim
-        active = (variance > ACTIVE_VARIANCE).nonzero()[:, 0]
+        active = (variance > ACTIVE_VARIANCE * model.unit_variance).nonzero()[:, 0]
         if keep_active and 0 < len(active) < n_tried:
             model.keep_units(active, mean)
         compression = add_integer_model(fitted, held_out, run, some)
@@ -440,7 +451,7 @@ def measure(model: LatentModel, train: Tensor, held_out: Tensor, seed: int) -> d
     kl = unit_kl_nats(model, held_out, seed)
     return {
         "latent_dim": model.latent_dim,
-        "active_units": int((variance > ACTIVE_VARIANCE).sum()),
+        "active_units": int((variance > ACTIVE_VARIANCE * model.unit_variance).sum()),
         "variance_by_unit": variance.tolist(),
         "kl_by_unit_nats": None if kl is None else kl.tolist(),
         "train_elbo_nats": mean_elbo_nats(model, train, seed),

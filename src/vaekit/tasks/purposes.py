@@ -14,7 +14,7 @@ from vaekit.data.frames import is_frame
 from vaekit.data.inference import constant_kinds, kinds_of_numbers
 from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
-from vaekit.models.build import ACCEPTS, natural_likelihood
+from vaekit.models.build import ACCEPTS, MODELS, natural_likelihood
 from vaekit.tasks.options import Options
 from vaekit.training.presets import default_batch_size, default_epochs
 
@@ -126,13 +126,14 @@ def for_imputation(options: Options, schema: Schema) -> Options:
     them are needed.
     """
     has_numbers = any(field.kind in ACCEPTS["student-t"] for field in schema.fields)
+    is_tight = _may_be_tight(options)
     epochs = PASSES * default_epochs(options.preset, schema.n_rows, "mlp") if options.time is None else None
     return replace(
         options,
-        objective="iwae" if options.objective == "auto" else options.objective,
-        draws=20 if options.draws is None and options.objective == "auto" else options.draws,
+        objective="iwae" if is_tight else options.objective,
+        draws=20 if is_tight and options.draws is None else options.draws,
         likelihood="student-t" if options.likelihood == "auto" and has_numbers else options.likelihood,
-        prior="normal" if options.prior == "auto" else options.prior,
+        prior="normal" if options.prior == "auto" and "normal" in MODELS[options.model].priors else options.prior,
         latent_dim=min(10, schema.n_dims) if options.latent_dim == "auto" else options.latent_dim,
         epochs=options.epochs or epochs,
         hidden=(128, 128, 128) if options.hidden is None and options.network != "conv" else options.hidden,
@@ -145,15 +146,22 @@ def for_synthesis(options: Options, schema: Schema) -> Options:
     Between a row and what the encoder's draws say of it lies the bound's gap, and new rows are drawn from the prior
     alone. With 20 draws a pass takes about four times as long, and there are as many fewer.
     """
-    is_tight = options.objective == "auto" and options.draws is None
-    usual = default_epochs(options.preset, DEAR * schema.n_rows, "mlp")
+    is_tight = _may_be_tight(options)
+    dearness = 1 if MODELS[options.model].point_mass else DEAR
+    usual = default_epochs(options.preset, dearness * schema.n_rows, "mlp")
     return replace(
         options,
-        objective="iwae" if options.objective == "auto" else options.objective,
-        draws=20 if is_tight else options.draws,
+        objective="iwae" if is_tight else options.objective,
+        draws=20 if is_tight and options.draws is None else options.draws,
         latent_dim=min(16, schema.n_dims) if options.latent_dim == "auto" else options.latent_dim,
         epochs=options.epochs or (None if options.time else usual),
     )
+
+
+def _may_be_tight(options: Options) -> bool:
+    """Whether the objective is left open, and several draws make the bound that a model is trained on tighter."""
+    model = MODELS[options.model]
+    return options.objective == "auto" and model.default_objective == "elbo" and not model.point_mass
 
 
 def for_classes(options: Options, n_rows: int) -> Options:

@@ -100,7 +100,7 @@ def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell 
     """Return the importance-sampled terms of codes [n, *event_shape] under K draws."""
     if importance_samples < 1:
         raise ParameterError(f"importance_samples must be at least 1; got {importance_samples}.")
-    noise = fixed_noise(importance_samples, model.latent_dim).to(model.device)  # [K, 1, d]
+    noise = fixed_noise(n_draws(model, importance_samples), model.latent_dim).to(model.device)  # [K, 1, d]
     n_parameters = math.prod(model.observation.parameter_shape)
     in_tile = min(256, max(4, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))  # the same for any rows
     per_chunk = max(1, MOST_VALUES // (in_tile * n_parameters))
@@ -124,6 +124,11 @@ def log_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[Tensor, Ten
     q = model.posterior(x)
     z = q.transport(noise)  # [K, n, d]
     return model.log_likelihood(x, z), model.prior().log_prob(z) - q.log_prob(z)
+
+
+def n_draws(model: LatentModel, asked: int = IMPORTANCE_SAMPLES) -> int:
+    """Return how many draws to take: all draws of a point are alike."""
+    return 1 if model.point_mass else asked
 
 
 def fixed_noise(k: int, d: int) -> Tensor:

@@ -11,7 +11,9 @@ from vaekit.models.base import LatentModel, observed_log_prob
 from vaekit.objectives import elbo
 from vaekit.training.precision import own_randomness
 
-ACTIVE_VARIANCE = 0.01  # a unit is active if its posterior mean varies more than this (Burda et al., 2016, section 5)
+ACTIVE_VARIANCE = (
+    0.01  # of a unit's posterior mean, in its `unit_variance`, above which it is active (Burda et al., 2016, section 5)
+)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Any
 
 from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
+from vaekit.models.build import MODELS
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,15 @@ def default_network(preset: str, schema: Schema) -> str:
 
 
 def default_latent_dim(model: str, n_inputs: int, preset: str = "balanced") -> int:
-    """Return how many units to start with: a VAE drops those it does not use, an autoencoder keeps all.
+    """Return how many units to start with: a VAE drops those it does not use, others keep all.
 
     Examples
     --------
     >>> default_latent_dim("vae", 784), default_latent_dim("vae", 4), default_latent_dim("autoencoder", 64)
     (40, 2, 16)
     """
-    most = PRESETS[preset].most_units
-    return max(1, min(most, n_inputs // 2)) if model == "vae" else max(1, min(16, n_inputs // 4))
+    units: int = MODELS[model].usual_units(n_inputs, PRESETS[preset].most_units)
+    return max(MODELS[model].least_units, units)
 
 
 def default_prior(n_rows: int) -> str:
@@ -117,7 +118,7 @@ def default_levels(preset: str, model: str, latent_dim: int, n_rows: int) -> int
     >>> default_levels("best", "vae", 80, 60_000), default_levels("best", "vae", 2, 150)
     (2, 1)
     """
-    return PRESETS[preset].levels if model == "vae" and latent_dim >= 32 and n_rows >= ENOUGH_ROWS else 1
+    return PRESETS[preset].levels if MODELS[model].layered and latent_dim >= 32 and n_rows >= ENOUGH_ROWS else 1
 
 
 def parse_seconds(time: Any) -> float | None:
