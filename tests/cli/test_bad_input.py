@@ -211,6 +211,18 @@ CASES: dict[str, tuple[int, str]] = {
         "one layer of codes, and its prior is a mixture fitted on them; got --prior normal, --levels 1.",
     ),
     f"fit real.npy {FIT} --model autoencoder --levels 2": (2, "got --prior auto, --levels 2. Leave both"),
+    f"fit real.npy {FIT} --model fsq --prior flow": (
+        2,
+        "A quantised model has one layer of codes, and its prior is autoregressive over them; got --prior flow,",
+    ),
+    f"fit real.npy {FIT} --model vq --objective iwae": (
+        2,
+        "trained on the 'elbo' without free nats; got --objective iwae, --free-nats 0.0. Leave both, or use a VAE.",
+    ),
+    f"fit real.npy {FIT} --model hyperspherical --levels 2": (
+        2,
+        "A hyperspherical model has one layer of codes, and its prior is uniform on their sphere; got --prior auto,",
+    ),
     f"fit real.npy {FIT} --model autoencoder --free-nats 0.1": (
         2,
         "got --objective reconstruction, --free-nats 0.1. Leave --free-nats 0.",
@@ -241,7 +253,10 @@ CASES: dict[str, tuple[int, str]] = {
         2,
         "must be a str among {'auto', 'elbo', 'iwae', 'dreg', 'miwae', 'ciwae',",
     ),
-    f"fit real.npy {FIT} --model odd": (2, "--model must be one of vae, autoencoder; got 'odd'."),
+    f"fit real.npy {FIT} --model odd": (
+        2,
+        "--model must be one of vae, autoencoder, fsq, vq, hyperspherical; got 'odd'.",
+    ),
     f"fit real.npy {FIT} --preset odd": (2, "must be a str among {'fast', 'balanced', 'best'}. Got 'odd' instead."),
     f"fit real.npy {FIT} --device tpu": (2, "must be a str among {'auto', 'cpu', 'cuda', 'mps'}. Got 'tpu' instead."),
     f"fit real.npy {FIT} --precision int8": (2, "must be a str among {'auto', 'float32', 'bfloat16'}. Got 'int8'"),

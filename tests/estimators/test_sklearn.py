@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import vaekit
+from vaekit.estimators.vae import ESTIMATORS
 
 IRIS = load_iris()
 RNG = np.random.default_rng(0)
@@ -25,7 +26,7 @@ def small(**settings):
 # -- the contract ------------------------------------------------------------------------------------------------------
 
 
-@parametrize_with_checks([small(), vaekit.Autoencoder(2, epochs=3, hidden=(8,))])
+@parametrize_with_checks([estimator(2, epochs=3, hidden=(8,)) for estimator in ESTIMATORS.values()])
 def test_it_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
@@ -43,7 +44,7 @@ def test_gaps_are_allowed_and_infinities_are_not():
 # -- parameters --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("estimator", [vaekit.VAE, vaekit.Autoencoder])
+@pytest.mark.parametrize("estimator", ESTIMATORS.values())
 def test_a_clone_has_the_same_parameters_and_nothing_learned(estimator):
     first = estimator(3, epochs=2, hidden=(9, 5), kinds={"a": "real"}, random_state=7).set_params(beta=2.0)
     again = clone(first)
@@ -168,7 +169,7 @@ def test_a_grid_search_reaches_into_a_pipeline():
     assert search.best_params_["vae__latent_dim"] in (1, 2)
 
 
-@pytest.mark.parametrize("estimator", [small(), vaekit.Autoencoder(2, epochs=2, hidden=(8,))])
+@pytest.mark.parametrize("estimator", [estimator(2, epochs=2, hidden=(8,)) for estimator in ESTIMATORS.values()])
 def test_score_is_the_mean_log_likelihood(estimator):
     estimator.fit(IRIS.data)
     assert estimator.score(IRIS.data) == pytest.approx(estimator.score_samples(IRIS.data).mean())

@@ -47,6 +47,9 @@ FITS = {
     "layers": lambda: (vaekit.VAE(3, epochs=2, hidden=(8,), levels=2, prior="flow"), RNG.normal(size=(40, 3))),
     "vamp": lambda: (vaekit.VAE(epochs=2, hidden=(8,), prior="vamp", objective="dreg"), RNG.normal(size=(40, 8))),
     "autoencoder": lambda: (vaekit.Autoencoder(2, epochs=2, hidden=(8,)), RNG.normal(size=(40, 3))),
+    "fsq": lambda: (vaekit.FSQ(2, epochs=2, hidden=(8,)), RNG.normal(size=(40, 3))),
+    "vq": lambda: (vaekit.VQVAE(2, epochs=2, hidden=(8,)), RNG.normal(size=(40, 3))),
+    "hyperspherical": lambda: (vaekit.HypersphericalVAE(2, epochs=2, hidden=(8,)), RNG.normal(size=(40, 3))),
 }
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import vaekit
 from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
+from vaekit.estimators.vae import ESTIMATORS
 from vaekit.tasks.fit import choose_architecture, n_weights
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import MODEL_SHARE, for_compression, for_imputation, for_synthesis, packed_bytes
@@ -71,9 +71,10 @@ def test_pictures_are_convolved_to_likelihoods_that_follow_from_their_levels():
     assert [options.network for options in likelihoods.values()] == ["conv", "conv", "mlp", "mlp"]
 
 
-def test_an_autoencoder_is_refused():
-    with pytest.raises(ParameterError, match="Use a VAE"):
-        vaekit.Autoencoder(purpose="compression").fit(PICTURES)
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "vae"])
+def test_all_but_a_vae_are_refused(name):
+    with pytest.raises(ParameterError, match="has no bits that add up to a lossless archive. Use a VAE"):
+        ESTIMATORS[name](purpose="compression").fit(PICTURES)
 
 
 def test_for_imputation_fills_what_is_not_said():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import vaekit
 from vaekit.errors import TrainingError
+from vaekit.estimators.vae import ESTIMATORS
 from vaekit.objectives import OBJECTIVES
 from vaekit.storage.model_file import weights_digest
 from vaekit.training.loop import AVERAGE_EVERY, Run
@@ -324,7 +325,7 @@ def state_of_the_world():
     return torch.get_rng_state().tolist(), repr(np.random.get_state()), random.getstate(), torch.get_num_threads()
 
 
-@pytest.mark.parametrize("estimator", [vaekit.VAE, vaekit.Autoencoder])
+@pytest.mark.parametrize("estimator", ESTIMATORS.values())
 def test_a_fit_leaves_global_random_numbers_and_threads_alone(estimator):
     rows = np.random.default_rng(0).normal(size=(60, 3))
     before = state_of_the_world()

@@ -60,3 +60,8 @@ class VQVAE(Quantised):
     """
 
     priors = {"autoregressive": lambda latent_dim: CodesPrior(Codebooks(latent_dim))}
+
+    @classmethod
+    def usual_units(cls, n_inputs: int, most: int) -> int:
+        """Return how many units to start with: whole groups."""
+        return Codebooks.WIDEST * max(1, min(8, n_inputs // 8))

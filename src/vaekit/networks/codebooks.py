@@ -140,7 +140,8 @@ class Codebooks(Codebook):
             sync_codebook=False,
         )
 
-    @torch.compiler.disable  # its state changes in place, by as many vectors as happen to be out of use
+    # Its state changes in place, by as many vectors as happen to be out of use.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [n, d], and β times their squared distance from h, as a mean over rows."""
         with torch.autocast(h.device.type, enabled=False):

@@ -280,13 +280,13 @@ def _latent_dim(options: Options, size: int) -> int:
 def _check_combination(options: Options) -> None:
     """Raise what no setting is wrong with by itself."""
     levels, model = options.levels or 1, MODELS[options.model]
+    if not model.layered and options.purpose == "compression":
+        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if not model.layered and (levels > 1 or options.prior not in ("auto", *model.priors)):
         raise ParameterError(
             f"{model.noun} has one layer of codes, and its prior is {model.its_prior}; "
             f"got prior='{options.prior}', levels={levels}. Leave both, or use a VAE."
         )
-    if not model.layered and options.purpose == "compression":
-        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if options.prior == "vamp" and levels > 1:
         raise ParameterError(
             f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
@@ -339,8 +339,9 @@ def _check_objective(objective: str, options: Options) -> None:
             f"The strength of 'denoising' is a share of the values; got strength={options.strength:g}. "
             "Give a number from 0 to 1."
         )
-    if objective in (OF_VAES if options.model == "autoencoder" else OF_AUTOENCODERS):
-        owner, other = ("a VAE", "vae") if objective in OF_VAES else ("an autoencoder", "autoencoder")
+    of = {OF_VAES: ("a VAE", "vae"), OF_AUTOENCODERS: ("an autoencoder", "autoencoder")}
+    owner, other = next((who for names, who in of.items() if objective in names), ("", options.model))
+    if other != options.model:
         raise ParameterError(
             f"The objective '{objective}' is for {owner}; got model='{options.model}'. Use model='{other}', or another "
             "objective."

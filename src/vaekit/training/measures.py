@@ -11,9 +11,8 @@ from vaekit.models.base import LatentModel, observed_log_prob
 from vaekit.objectives import elbo
 from vaekit.training.precision import own_randomness
 
-ACTIVE_VARIANCE = (
-    0.01  # of a unit's posterior mean, in its `unit_variance`, above which it is active (Burda et al., 2016, section 5)
-)
+ACTIVE_VARIANCE = 0.01  # of a unit's posterior mean, over the model's `unit_variance`, above which it is active
+# (Burda et al., 2016, section 5)
 
 
 @torch.no_grad()
