@@ -31,7 +31,7 @@ class HypersphericalVAE(EncoderDecoder):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.head = nn.Linear(self.n_features, self.latent_dim + 1)  # of μ, not yet of unit length, and log κ
+        self.head = nn.Linear(self.n_features, self.latent_dim + 1)  # of μ, not yet of unit length, and log κ/d
 
     @property
     def unit_variance(self) -> float:
@@ -40,8 +40,8 @@ class HypersphericalVAE(EncoderDecoder):
 
     def _posterior_of(self, inputs: Tensor) -> PowerSpherical:
         statistics = self._statistics(inputs)  # [n, d + 1]
-        loc, log_concentration = normalize(statistics[:, :-1], dim=-1), statistics[:, -1]
-        return PowerSpherical(loc, bounded(log_concentration, -4, 9).exp())
+        loc, log_ratio = normalize(statistics[:, :-1], dim=-1), statistics[:, -1]
+        return PowerSpherical(loc, self.latent_dim * bounded(log_ratio, -6, 6).exp())  # at κ = d draws halve in length
 
     def _decode(self, z: Tensor) -> Tensor:
         return self.decoder(normalize(z, dim=-1))
