@@ -118,6 +118,7 @@ def test_the_header_says_what_people_ask(small):
         "activation": "gated",
         "prior": "normal",
         "levels": 1,
+        "n_classes": 0,
     }
     assert header["units"] == [0, 1]
     assert header["schema"]["fields"][0]["kind"] == "real"
