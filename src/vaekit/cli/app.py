@@ -25,6 +25,7 @@ from vaekit.cli.info import info
 from vaekit.cli.interpolate import interpolate
 from vaekit.cli.list import list
 from vaekit.cli.reconstruct import reconstruct
+from vaekit.cli.report import report
 from vaekit.cli.sample import sample
 from vaekit.cli.score import score
 from vaekit.cli.test import test
@@ -32,7 +33,7 @@ from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
-    *(fit, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate),
+    *(fit, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report),
     *(compress, decompress, tune, list, test, info, demo),
 )
 

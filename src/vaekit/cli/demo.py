@@ -20,6 +20,9 @@ STEPS = (
     "score {0}/digits.vae builtin:digits -o {0}/scores.csv",
     "impute {0}/digits.vae builtin:digits -o {0}/whole.npy",
     "evaluate {0}/digits.vae builtin:digits",
+    "report {0}/digits.vae builtin:digits --labels builtin:digits::labels -o {0}/report.html",
+    "fit builtin:digits -o {0}/classes.vae --labels builtin:digits::labels --preset fast --epochs 5",
+    "classify {0}/classes.vae builtin:digits -o {0}/classes.csv",
     "compress {0}/digits.vae builtin:digits -o {0}/digits.vaez --compare",
     "list {0}/digits.vaez",
     "test {0}/digits.vaez --model {0}/digits.vae",
@@ -47,4 +50,4 @@ def demo(
         done = subprocess.run([sys.executable, "-m", "vaekit", *shlex.split(words)], check=False)
         if done.returncode:
             raise typer.Exit(done.returncode)
-    print(f"\nEverything is in {os.path.join(folder, '')}: look at samples.png, between.png and reconstructions.png.")
+    print(f"\nEverything is in {os.path.join(folder, '')}: open report.html, look at samples.png and between.png.")

@@ -41,6 +41,7 @@ from vaekit.tasks.interpolate import interpolate
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
+from vaekit.tasks.report import report
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
 from vaekit.tasks.second_stage import SECOND_STAGES
@@ -322,6 +323,10 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
         return evaluate(self._fitted(), loaded(X), loaded(labels), importance_samples)
+
+    def report(self, X: Any, labels: Any = None) -> str:  # noqa: N803
+        """Return a page about the model on rows, as HTML that holds all it shows: see `vaekit.tasks.report.report`."""
+        return report(self._fitted(), loaded(X), loaded(labels))
 
     def compress(
         self,

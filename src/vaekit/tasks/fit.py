@@ -60,6 +60,7 @@ SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
 MOST_CODES = 2_000  # that others are near to or far from
 SOME_EXPLAINED = 200
+RIVALS = 2  # of a classifier, that began elsewhere
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 
 
@@ -133,6 +134,8 @@ def fit(
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, said(fitted.record["second_stage"]))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
+    if isinstance(model, SemiSupervisedVAE):
+        model.settle()
     return fitted
 
 
@@ -197,6 +200,8 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
     """Return the untrained model, its weights drawn from the seed and its output's bias set from the data."""
     with own_randomness_and_threads(options.seed, choose_threads(options.threads)):
         model = build(architecture, schema, copy.deepcopy(options.encoder), copy.deepcopy(options.decoder))
+        if isinstance(model, SemiSupervisedVAE):
+            model.add_rivals(RIVALS)
         model.prepare(torch.from_numpy(codes[spread(len(codes), SOME_ROWS)]))
     return model
 

@@ -51,15 +51,19 @@ def impute(fitted: Fitted, data: Any, tell: Tell | None = None) -> Any:
     array or frame of n_samples rows
     """
     gappy, rows, schema = _gappy(fitted, data)
-    model, (noise, prior) = fitted.model.eval(), noises(fitted.model, DRAWS)
+    return filled(data, schema, gappy, expected(fitted.model, rows, tell).numpy())
+
+
+def expected(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> Tensor:
+    """Return E[x | x observed] of codes [n, *event_shape] in which NaN is a gap, of categories the likeliest."""
+    noise, prior = noises(model.eval(), DRAWS)
 
     def means(codes: Tensor) -> Tensor:
         x = _seen(model, codes)
         z, log_weights = weighted_codes(model, x, noise, prior)
         return weighted_mean(decoded(model, x, z), log_weights.softmax(0)).cpu()
 
-    found = in_tiles(means, rows, _rows_at_once(model), tell)
-    return filled(data, schema, gappy, found.numpy())
+    return in_tiles(means, rows, _rows_at_once(model), tell)
 
 
 def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: Tell | None = None) -> list[Any]:
