@@ -115,7 +115,7 @@ def test_the_worst_change_is_of_its_length_and_worse_than_one_by_chance(case):
     model, codes, classes = case
     objective = SemiSupervised(model, codes, classes)
     with torch.no_grad():
-        model.classifiers[0][-1].weight.mul_(20.0)  # else all is flat
+        model.classifier[-1].weight.mul_(20.0)  # else all is flat
     inputs = model.inputs(codes)
     log_y = model.log_classes(inputs).detach()
     torch.manual_seed(0)

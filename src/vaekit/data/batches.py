@@ -98,3 +98,14 @@ def split(n_rows: int, valid: float, seed: int, precious: Array | None = None) -
     if n_rows - n_valid < 2:
         raise DataError(f"valid={valid:g} of {n_rows} rows leaves fewer than 2 to train on. Hold out a smaller share.")
     return np.sort(order[n_valid:]), np.sort(order[:n_valid])
+
+
+def spread(n_rows: int, most: int) -> Array:
+    """Return up to `most` row numbers spread evenly over all rows: data often come sorted.
+
+    Examples
+    --------
+    >>> spread(100, 3).tolist()
+    [0, 49, 99]
+    """
+    return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)

@@ -6,6 +6,7 @@ import torch
 from torch import Size, Tensor
 from torch.nn.functional import normalize
 
+from vaekit.data.batches import spread
 from vaekit.models.base import LatentModel
 from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.objectives.bound import Bound
@@ -15,7 +16,6 @@ AT_ONCE = 256  # labelled rows in a step
 SURE, BALANCED = 0.1, 0.4  # weights of certainty and balance (Hu et al., 2017, section 4.2)
 NEIGHBOUR = 10  # whose distance is how far "around" a row reaches,
 SHARE = 0.25  # times this (the same)
-LATELY = 0.01  # of a classifier's running cost, that the last step is
 SOME, MANY = 200, 20_000  # rows whose neighbours are looked for, and among which
 
 
@@ -27,8 +27,7 @@ class SemiSupervised:
 
     C = KL(q(y | x) ‖ q(y | x + r)) + 0.1 H(q(y | x)) + 0.4 KL(q(y) ‖ p̂(y)) asks of the classifier to be consistent:
     the same for x and for the worst x + r near it, ‖r‖ = ε (Miyato et al., 2018, arXiv:1704.03976), sure of each row,
-    and in all as often of each class as the labelled rows are (Hu et al., 2017, arXiv:1702.08720). Several classifiers
-    that began elsewhere are trained side by side; the one with the least −E_labelled[log q(y | x)] + C answers.
+    and in all as often of each class as the labelled rows are (Hu et al., 2017, arXiv:1702.08720).
 
     ε is a quarter of the distance from a row to its tenth nearest, both as the encoder reads them. The worst r is
     looked for by one step from a random point as far away as another row: closer by, a trained classifier is flat.
@@ -57,13 +56,11 @@ class SemiSupervised:
         z, log_q = self._drawn(model, x, draws)  # [S, n, d], [S, n]
         joint = model.prior.log_joint(z)  # [S, n, K]
         inputs = model.inputs(x)
-        costs = torch.stack([self._cost(model, inputs, k) for k in range(len(model.classifiers))])
-        model.costs.lerp_(costs.detach(), LATELY)
+        log_y = model.log_classes(inputs)  # [n, K]
         reconstruction = model.log_likelihood(x, z).mean(0)
-        with torch.no_grad():  # p(y | z), at first wrong, would teach a classifier its errors
-            log_y = model.log_classes(inputs)  # [n, K]
-        kl = (log_q - (log_y.exp() * (joint - log_y)).sum(-1)).mean(0)  # [n]
-        value = reconstruction - beta * kl + self._of_known(model) - costs.sum()
+        taught = log_y.detach()  # by the classifier, which p(y | z), at first wrong, would teach its errors
+        kl = (log_q - (taught.exp() * (joint - taught)).sum(-1)).mean(0)  # [n]
+        value = reconstruction - beta * kl + self._labelled(model) - self._inconsistency(model, inputs, log_y)
         return Bound(reconstruction, kl, value)
 
     def _drawn(self, model: SemiSupervisedVAE, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
@@ -71,34 +68,27 @@ class SemiSupervised:
         z = q.rsample(Size((draws,)))
         return z, q.log_prob(z)
 
-    def _some_known(self, model: LatentModel) -> tuple[Tensor, Tensor]:
-        """Return some labelled rows as they are observed, and their classes [m, 1]."""
+    def _labelled(self, model: SemiSupervisedVAE) -> Tensor:
+        """Return the mean of log q(y | x) + log p(y | z) over some labelled rows."""
         some = torch.randint(len(self.rows), (AT_ONCE,)) if len(self.rows) > AT_ONCE else torch.arange(len(self.rows))
         some = some.to(self.rows.device)
-        return model.observation.observe(self.rows[some]), self.classes[some][:, None]
-
-    def _of_known(self, model: SemiSupervisedVAE) -> Tensor:
-        """Return the mean of log p(y | z) over some labelled rows."""
-        x, y = self._some_known(model)
+        x, y = model.observation.observe(self.rows[some]), self.classes[some][:, None]
         z, _ = self._drawn(model, x, 1)
-        return model.prior.log_joint(z[0]).log_softmax(-1).gather(1, y).mean()
+        log_p = model.prior.log_joint(z[0]).log_softmax(-1)  # [m, K]
+        return (model.log_classes(model.inputs(x)) + log_p).gather(1, y).mean()
 
-    def _cost(self, model: SemiSupervisedVAE, inputs: Tensor, k: int) -> Tensor:
-        """Return C − E_labelled[log q(y | x)] of classifier k, of rows that the encoder reads as inputs: []."""
-        x, known = self._some_known(model)
-        told = model.log_classes(model.inputs(x), k).gather(1, known).mean()
-        log_y = model.log_classes(inputs, k)
-        y, share = log_y.exp(), log_y.exp().mean(0)
-        r = self._worst(model, inputs, log_y.detach(), k)
-        around = kl_of_classes(log_y.detach(), model.log_classes(inputs + r, k)).mean()
-        unsure = -(y * log_y).sum(-1).mean()
+    def _inconsistency(self, model: SemiSupervisedVAE, inputs: Tensor, log_y: Tensor) -> Tensor:
+        """Return C for rows that the encoder reads as inputs, their log q(y | x) given: [n]."""
+        fixed, y = log_y.detach(), log_y.exp()
+        around = kl_of_classes(fixed, model.log_classes(inputs + self._worst(model, inputs, fixed)))
+        share = y.mean(0)
         unbalanced = (share * (share.clamp_min(1e-9).log() - self.log_share)).sum()
-        return around + SURE * unsure + BALANCED * unbalanced - told
+        return around - SURE * (y * log_y).sum(-1) + BALANCED * unbalanced
 
-    def _worst(self, model: SemiSupervisedVAE, inputs: Tensor, log_y: Tensor, k: int = 0) -> Tensor:
+    def _worst(self, model: SemiSupervisedVAE, inputs: Tensor, log_y: Tensor) -> Tensor:
         """Return the r of length ε that changes q(y | x) most, [n, *inputs.shape] (Miyato et al., 2018, eq. 13)."""
         r = (self.far * unit(torch.randn_like(inputs))).requires_grad_()
-        (gradient,) = torch.autograd.grad(kl_of_classes(log_y, model.log_classes(inputs + r, k)).sum(), r)
+        (gradient,) = torch.autograd.grad(kl_of_classes(log_y, model.log_classes(inputs + r)).sum(), r)
         return self.near * unit(gradient)
 
 
@@ -110,11 +100,6 @@ def distances(inputs: torch.nn.Module, rows: Tensor) -> tuple[float, float]:
         apart = torch.cdist(some, among)  # [SOME, MANY], with 0 for the row itself
         near = apart.kthvalue(min(NEIGHBOUR + 1, len(among)), dim=1).values
     return SHARE * float(near.median()), float(apart.median())
-
-
-def spread(n: int, most: int) -> Tensor:
-    """Return up to `most` of n places, spread evenly."""
-    return torch.linspace(0, n - 1, min(n, most)).long()
 
 
 def kl_of_classes(log_p: Tensor, log_q: Tensor) -> Tensor:

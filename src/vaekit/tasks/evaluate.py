@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vaekit.data.batches import spread
 from vaekit.data.fields import Categorical, Constant, Real
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
+from vaekit.tasks.neighbourhoods import MOST_ROWS, neighbourhoods
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, terms
 from vaekit.tasks.tiles import Tell, in_tiles
 from vaekit.training.measures import ACTIVE_VARIANCE, unit_means
@@ -41,7 +43,7 @@ def evaluate(
     dict
         n, elbo_nats, nll_nats, bits_per_dim, reconstruction_nats (log p(x | z) under the posterior), kl_nats,
         active_units, latent_dim, mse (in the data's own units; for a table of its numbers, each divided by its
-        variance), importance_samples.
+        variance), importance_samples; of up to 2,000 rows those of `vaekit.tasks.neighbourhoods.neighbourhoods`.
     """
     rows = fitted.rows(data)
     found = terms(fitted.model, rows, importance_samples, tell)
@@ -59,9 +61,18 @@ def evaluate(
         "mse": mean_squared_error(fitted, rows),
         "importance_samples": importance_samples,
     }
+    some = rows[spread(len(rows), MOST_ROWS)]
+    figures |= neighbourhoods(*read_and_coded(fitted, some))
     if labels is not None:
         figures["knn_accuracy"] = knn_accuracy(embed(fitted, data), labels)
     return figures
+
+
+def read_and_coded(fitted: Fitted, rows: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what the encoder reads of rows of codes [n, *event_shape], [n, width], and their codes [n, d]."""
+    model = fitted.model.eval()
+    read = in_tiles(lambda x: model.inputs(x).flatten(1).float().cpu(), rows)  # type: ignore[operator]
+    return read.numpy(), in_tiles(lambda x: model.posterior(x).mean.cpu(), rows).numpy()
 
 
 def mean_squared_error(fitted: Fitted, rows: Any) -> float:

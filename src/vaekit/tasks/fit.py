@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.data.batches import Batches, split
+from vaekit.data.batches import Batches, split, spread
 from vaekit.data.fields import Array
 from vaekit.data.frames import is_frame
 from vaekit.data.labels import Labels
@@ -60,7 +60,6 @@ SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
 MOST_CODES = 2_000  # that others are near to or far from
 SOME_EXPLAINED = 200
-RIVALS = 2  # of a classifier, that began elsewhere
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 
 
@@ -134,8 +133,6 @@ def fit(
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, said(fitted.record["second_stage"]))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
-    if isinstance(model, SemiSupervisedVAE):
-        model.settle()
     return fitted
 
 
@@ -200,8 +197,6 @@ def make_model(architecture: Architecture, schema: Schema, codes: Array, options
     """Return the untrained model, its weights drawn from the seed and its output's bias set from the data."""
     with own_randomness_and_threads(options.seed, choose_threads(options.threads)):
         model = build(architecture, schema, copy.deepcopy(options.encoder), copy.deepcopy(options.decoder))
-        if isinstance(model, SemiSupervisedVAE):
-            model.add_rivals(RIVALS)
         model.prepare(torch.from_numpy(codes[spread(len(codes), SOME_ROWS)]))
     return model
 
@@ -212,11 +207,6 @@ def plain_options(options: Options) -> dict[str, Any]:
     if not isinstance(options.valid, float | int | str):
         del kept["valid"]
     return kept
-
-
-def spread(n_rows: int, most: int) -> Array:
-    """Return up to `most` row numbers spread evenly over all rows: data often come sorted."""
-    return np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64)
 
 
 def choose_settings(options: Options, n_rows: int, model: LatentModel, network: str) -> Settings:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vaekit.data.batches import spread
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.labels import Labels
 from vaekit.data.rows import n_rows, take_rows
@@ -22,7 +23,6 @@ from vaekit.tasks.baselines import Comparison, baselines
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.figures import Figure, bar_chart, line_chart, picture_strip
-from vaekit.tasks.fit import spread
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
@@ -49,6 +49,10 @@ MEANINGS = {
     "latent_dim": "latent units in all",
     "mse": "squared error of reconstructions, in the data's units; of a table by each number's variance",
     "importance_samples": "draws a row, for nll_nats",
+    "trustworthiness": "1 where codes that are near have rows that are",
+    "continuity": "1 where rows that are near have codes that are",
+    "knn_preservation": "share of the 10 nearest rows that are among the 10 nearest codes",
+    "intrinsic_dimension": "of what the rows lie on, by distances to neighbours",
     "knn_accuracy": "share of classes that 10 neighbours among codes tell rightly",
 }
 
