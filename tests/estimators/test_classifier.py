@@ -139,6 +139,16 @@ def test_labels_of_any_kind(case):
     assert labels.index.tolist() == index
 
 
+def test_a_column_of_the_table_may_hold_the_labels(tmp_path):
+    names = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
+    table = pd.DataFrame(IRIS, columns=list("abcd")).assign(species=np.where(np.arange(150) % 2, names, None))
+    vae = vaekit.VAE(2, epochs=40).fit(table, labels="species")
+    assert list(vae.feature_names_in_) == list("abcd")
+    assert set(vae.classify(table)) <= {"setosa", "versicolor", "virginica"}
+    assert "knn_accuracy" in vae.evaluate(table.dropna(), labels="species", importance_samples=2)
+    assert vaekit.Classifier(epochs=2).fit(table, "species").classes_.tolist() == ["setosa", "versicolor", "virginica"]
+
+
 WRONG = {
     "too few": ([1, 0], "one label a row"),
     "one class": ([1, 1, -1, 1], "two classes or more"),

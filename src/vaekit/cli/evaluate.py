@@ -15,7 +15,7 @@ def evaluate(
     data: DataPath,
     *,
     labels: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Classes of the rows; adds the accuracy of 10 neighbours.")
+        str | None, typer.Option(metavar="DATA|COLUMN", help="Classes of the rows; adds the accuracy of 10 neighbours.")
     ] = None,
     rate_distortion: Annotated[
         bool, typer.Option("--rate-distortion", help="What lossy archives take and lose, by quality, instead.")
@@ -42,11 +42,12 @@ def evaluate(
         _rate_distortion(model, data, labels, rows, picture, json=json, quiet=quiet)
         return
     fitted = shared.load_model(model)
+    from vaekit.data.labels import labels_apart
     from vaekit.tasks.evaluate import evaluate
 
-    classes = None if labels is None else shared.read_rows(labels, rows)
+    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows)
     with shared.telling("evaluating", quiet=quiet) as tell:
-        figures = evaluate(fitted, shared.read_rows(data, rows), classes, importance_samples, tell)
+        figures = evaluate(fitted, chosen, classes, importance_samples, tell)
     if json:
         shared.print_json(figures)
         return

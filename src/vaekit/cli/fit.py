@@ -21,7 +21,8 @@ def fit(
     labels: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Classes of the rows, −1 or a gap where not known; the model learns them too."
+            metavar="DATA|COLUMN",
+            help="Classes of the rows, -1 or a gap where not known; the model learns them too.",
         ),
     ] = None,
     preset: Annotated[

@@ -14,7 +14,7 @@ def report(
     data: DataPath,
     *,
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT.html", help="The page to write.")],
-    labels: Annotated[str | None, typer.Option(metavar="DATA", help="Classes of the rows, for colours.")] = None,
+    labels: Annotated[str | None, typer.Option(metavar="DATA|COLUMN", help="Classes of the rows, for colours.")] = None,
     rows: Rows = None,
     quiet: Quiet = False,
 ) -> None:
@@ -26,10 +26,10 @@ def report(
     """
     shared.check_output(output)
     fitted = shared.load_model(model)
+    from vaekit.data.labels import labels_apart
     from vaekit.tasks.report import report
 
-    chosen = shared.read_rows(data, rows)
-    classes = None if labels is None else shared.read_rows(labels, rows)
+    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows)
     with shared.telling("reporting", quiet=quiet) as tell:
         page = report(fitted, chosen, classes, tell)
     atomic_write(output, page.encode())

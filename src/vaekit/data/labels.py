@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from vaekit.data.fields import Array
 from vaekit.data.frames import columns_of, is_frame
+from vaekit.data.readers import read
 from vaekit.errors import DataError
 
 NAME = "label"  # of classes that come without one
@@ -69,6 +71,35 @@ class Labels:
     def to_json(self) -> dict[str, Any]:
         """Return the name and the classes as plain JSON values."""
         return {"name": self.name, "values": self.values.tolist()}
+
+
+def labels_apart(data: Any, labels: Any, rows: str | None = None) -> tuple[Any, Any]:
+    """Return data without the column that labels name, and its values; labels of a path are read, others stay.
+
+    Parameters
+    ----------
+    data : array or frame
+    labels : str, path, or labels themselves
+        The name of a column of a frame, else where labels are.
+    rows : str, optional
+        "A:B", of labels that are read.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> frame, labels = labels_apart(pl.DataFrame({"x": [1, 2], "y": ["a", "b"]}), "y")
+    >>> frame.columns, labels.to_list()
+    (['x'], ['a', 'b'])
+    """
+    if not isinstance(labels, str | os.PathLike):
+        return data, labels
+    if is_frame(data):
+        import narwhals as nw
+
+        table = nw.from_native(data, eager_only=True)
+        if labels in table.columns:
+            return table.drop(labels).to_native(), table.get_column(str(labels)).to_native()
+    return data, read(labels, rows)
 
 
 def _column(labels: Any) -> tuple[str, Array]:

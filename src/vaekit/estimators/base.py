@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from vaekit.codec import archive
 from vaekit.data.frames import frame_of
+from vaekit.data.labels import labels_apart
 from vaekit.data.readers import read
 from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.errors import ParameterError
@@ -126,7 +127,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             A file that keeps the run's state; remove it once the model is saved.
         resume : bool, default=False
             Go on from the checkpoint where there is one.
-        labels : array, series, frame of one column or path, optional
+        labels : array, series, frame of one column, path or name of a column of X, optional
             Classes of the rows, −1 or a gap where they are not known. The model learns them with the rows: see
             `vaekit.Classifier`.
         listeners : tuple of callable
@@ -144,10 +145,10 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             When the data are not fit to be learned from.
         """
         self.check_parameters()
-        raw = read(X) if isinstance(X, str | os.PathLike) else X
+        raw, known = labels_apart(loaded(X), labels)
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
-        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=loaded(labels)))
+        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known))
         if not self.fitted_.schema.is_picture:
             validate_data(self, raw, skip_check_array=True)
         return self
@@ -322,11 +323,11 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
-        return evaluate(self._fitted(), loaded(X), loaded(labels), importance_samples)
+        return evaluate(self._fitted(), *labels_apart(loaded(X), labels), importance_samples)
 
     def report(self, X: Any, labels: Any = None) -> str:  # noqa: N803
         """Return a page about the model on rows, as HTML that holds all it shows: see `vaekit.tasks.report.report`."""
-        return report(self._fitted(), loaded(X), loaded(labels))
+        return report(self._fitted(), *labels_apart(loaded(X), labels))
 
     def compress(
         self,

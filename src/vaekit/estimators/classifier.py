@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from vaekit.data.labels import labels_apart
 from vaekit.errors import DataError
 from vaekit.estimators.base import check_parameters, loaded
 from vaekit.estimators.job import Job
@@ -95,7 +96,7 @@ class Classifier(ClassifierMixin, Job):
         Parameters
         ----------
         X : array, tensor, frame or path of n_samples rows
-        y : array, series or path of n_samples labels
+        y : array, series or path of n_samples labels, or the name of a column of X
             Whole numbers, texts or truth values; −1 among numbers, or a gap, where a class is not known.
 
         Returns
@@ -112,7 +113,7 @@ class Classifier(ClassifierMixin, Job):
         check_parameters(self)
         if y is None:
             raise DataError("Classifier requires y to be passed, but the target y is None. Give a label a row, or −1.")
-        rows, labels = loaded(X), loaded(y)
+        rows, labels = labels_apart(loaded(X), y)
         if isinstance(labels, np.ndarray):
             labels = column_or_1d(labels, warn=True)
         if self.method == "linear":

@@ -121,7 +121,7 @@ def fit(
         valid[spread(len(valid), at_epochs)].to(settings.device),
         settings,
         listeners,
-        _checkpoint(checkpoint, settings, architecture, schema, (train, held_out)),
+        _checkpoint(checkpoint, settings, architecture, schema, _all_that_is_learned(train, held_out, classes)),
         objective=None if classes is None else _of_classes(model, train, classes.index[places], settings.device),
     )
     if resume and run.checkpoint and run.checkpoint.exists():
@@ -369,6 +369,10 @@ def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) ->
     """Return the objective of rows [n, *event_shape] whose classes [n] are known, or −1."""
     assert isinstance(model, SemiSupervisedVAE)
     return SemiSupervised(model.to(device), torch.from_numpy(rows).to(device), torch.from_numpy(classes).to(device))
+
+
+def _all_that_is_learned(train: Array, held_out: Array, classes: Labels | None) -> list[Array]:
+    return [train, held_out] if classes is None else [train, held_out, classes.index]
 
 
 def _checkpoint(
