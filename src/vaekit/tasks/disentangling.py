@@ -263,7 +263,8 @@ def disentangling(
 
     Notes
     -----
-    Squares and ellipses look the same in several orientations, so no model reaches 1.
+    Squares and ellipses look the same in several orientations, so no model reaches 1. Pictures are drawn from all
+    sprites, so some may be those that the model was fitted on; take another seed than theirs.
     """
     encode = partial(embed, model) if isinstance(model, Fitted) else model
     pictures, factors = sprites.sample(rows, seed)
