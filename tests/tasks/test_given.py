@@ -81,7 +81,7 @@ def test_values_of_a_vector_may_be_given():
         ({"given": {"height": "tall"}}, DataError, "Column 'height' has value tall"),
         ({"given": {"height": 1e9}}, ParameterError, "there is no such row"),
         ({"given": {"age": 1}}, ParameterError, "'age', which the model does not know"),
-        ({"given": {"ward": "west"}, "temperature": 0.5}, ParameterError, "Leave temperature at 1"),
+        ({"given": {"ward": "west"}, "temperature": 0.5}, ParameterError, "Leave temperature and truncation at 1"),
         ({"balance": "height"}, ParameterError, "balance must name a column of categories; got 'height'"),
         ({"balance": "age"}, ParameterError, "balance must name a column of categories; got 'age'"),
     ],
