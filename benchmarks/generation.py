@@ -3,15 +3,16 @@
 Protocol: each method is trained for the same time on one thread of a processor, on the first rows of the training
 pictures, with the same network: gated layers of 512 and 512, 16 latent units, mirrored; the next 3,000 rows choose the
 weights. Ours have the likelihood `bernoulli` and all else as it comes. Pythae's have vaekit's layers, pixels between 0
-and 1, its VAE the cross-entropy and its RAE the squared error, Adam at 1e-3 and batches of 128; its mixture has its ten
+and 1, its VAE the cross-entropy and its RAE the squared error, Adam and batches of 128; its mixture has its ten
 components. Each makes 10,000 pictures (means of p(x | z), rounded to grey levels), which stand against the 10,000 test
-pictures; so do 10,000 other training pictures, "real". A small convolutional classifier of the training rows gives 64
-features, for: the Fréchet distance, precision and recall (3 neighbours), density and coverage (5 neighbours), and the
-AUROC with which gradient boosting of features, trained on one half of made and held-out pictures, tells them apart in
-the other; "pixels" is that of a network like the classifier. "sliced W" is the root mean square over 500 directions of
-the Wasserstein distance of pixels from 0 to 1. "nearest" is the median distance of made pictures to the nearest of the
-training rows, over that of held-out ones: copies have 0. "epochs" are passes made within the time, "seconds" those of
-fit and samples together, "CPU s" the processor's. Nothing is chosen on test rows. Seeds are 0.
+pictures; so do the last 10,000 training pictures, which nothing was trained on: "real". Features are the 64 of a small
+convolutional classifier of the training rows; precision and recall are of 3 neighbours, density and coverage of 5.
+"AUROC" is that of classifiers trained on one half of made and held-out pictures to tell them apart in the other:
+gradient boosting of features, and a network like the classifier of pixels. "sliced Wasserstein" is the root mean square
+over 500 directions of the distance along each, pixels being 0 to 1. "nearest ratio" is the median distance of made
+pictures to the nearest of the training rows, over that of held-out ones: 0 for copies. "epochs" are passes within the
+time, "seconds" those of fit and samples together, all seconds being the processor's. Nothing is chosen on test rows.
+Seeds are 0.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -42,6 +44,7 @@ N, N_VALID, SHOWN = 10_000, 3_000, 16
 HIDDEN, LATENT = (512, 512), 16
 SETS = {"MNIST": MNIST, "Fashion-MNIST": FASHION}
 OURS = {"latent_dim": LATENT, "hidden": HIDDEN, "network": "mlp", "likelihood": "bernoulli", "threads": 1}
+REAL = {"epochs": 0, "seconds": 0.0}
 
 Method = Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, dict[str, Any]]]  # train, valid, seconds
 
@@ -77,13 +80,15 @@ def made_by(data: str, name: str, seconds: float, train: np.ndarray, valid: np.n
     """Return a method's pictures and what its fit took, from the cache where they are there."""
     path = CACHE / f"generation, {data}, {name}, {len(train)} rows, {seconds:g} s.npz"
     if not path.exists():
-        began, its_began = time.monotonic(), time.process_time()
-        made, facts = METHODS[name](train, valid, seconds)
-        facts |= {"seconds": time.monotonic() - began, "CPU s": time.process_time() - its_began}
+        began = time.process_time()
+        # both kits go by this clock; with the processor's time in it, programs beside them take nothing from a method
+        with mock.patch("time.monotonic", time.process_time):
+            made, facts = METHODS[name](train, valid, seconds)
+        facts |= {"seconds": time.process_time() - began}
         CACHE.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, made=made, **facts)
     with np.load(path) as file:
-        return file["made"], {k: file[k].item() for k in ("epochs", "seconds", "CPU s")}
+        return file["made"], {k: file[k].item() for k in ("epochs", "seconds")}
 
 
 def measure(data: str, names: list[str], seconds: float, n_rows: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -98,9 +103,10 @@ def measure(data: str, names: list[str], seconds: float, n_rows: int) -> tuple[l
     print(f"{data}: the classifier {about}", flush=True)
     rows, shown = [], {"held out": held_out[:SHOWN]}
     for name in ("real", *names):
-        made, facts = (real, {}) if name == "real" else made_by(data, name, seconds, train, valid)
-        nothing = dict.fromkeys(("epochs", "seconds", "CPU s"), 0)
-        rows.append({"data": data, "method": name, **figures(made, held_out, train, net), **nothing, **facts})
+        made, facts = (
+            (real, {"epochs": 0, "seconds": 0.0}) if name == "real" else made_by(data, name, seconds, train, valid)
+        )
+        rows.append({"data": data, "method": name, **figures(made, held_out, train, net), **facts})
         shown[name] = made[:SHOWN]
         print(rows[-1], flush=True)
     return rows, {"classifier": about, "shown": shown}
@@ -109,7 +115,7 @@ def measure(data: str, names: list[str], seconds: float, n_rows: int) -> tuple[l
 def draw(shown: dict[str, dict[str, np.ndarray]]) -> None:
     """Draw the first pictures of each method, a line each."""
     n_lines = max(map(len, shown.values()))
-    figure, axes = plt.subplots(n_lines, len(shown), figsize=(8.5 * len(shown), 0.5 * n_lines), squeeze=False)
+    figure, axes = plt.subplots(n_lines, len(shown), figsize=(9 * len(shown), 0.5 * n_lines), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for (data, lines), column in zip(shown.items(), axes.T, strict=True):
@@ -117,7 +123,7 @@ def draw(shown: dict[str, dict[str, np.ndarray]]) -> None:
             axis.imshow(np.hstack(list(pictures)), cmap="gray_r", vmin=0, vmax=255)
             axis.text(-8, 14, name, ha="right", va="center")
         column[0].set_title(data)
-    figure.subplots_adjust(0.27, 0, 1, 0.95, 0, 0)
+    figure.subplots_adjust(0.32, 0, 1, 0.95, 0, 0)
     figure.savefig(RESULTS / "generation.png", dpi=110)
 
 
