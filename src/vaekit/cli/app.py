@@ -28,12 +28,13 @@ from vaekit.cli.reconstruct import reconstruct
 from vaekit.cli.report import report
 from vaekit.cli.sample import sample
 from vaekit.cli.score import score
+from vaekit.cli.sweep import sweep
 from vaekit.cli.test import test
 from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
-    *(fit, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report),
+    *(fit, sweep, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report),
     *(compress, decompress, tune, list, test, info, demo),
 )
 

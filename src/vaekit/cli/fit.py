@@ -128,13 +128,13 @@ def fit(
     from vaekit.estimators.vae import ESTIMATORS
     from vaekit.training.progress import TensorBoard
 
-    _check_choice("model", model, ESTIMATORS)
+    check_choice("model", model, ESTIMATORS)
     estimator = ESTIMATORS[model](
-        _whole_or_auto("latent-dim", latent_dim),
+        whole_or_auto("latent-dim", latent_dim),
         preset=preset,
         purpose=purpose,
         likelihood=likelihood,
-        kinds=_pairs(kinds) or None,
+        kinds=pairs(kinds) or None,
         network=network,
         hidden=_wholes("hidden", hidden) or None,
         activation=activation,
@@ -153,7 +153,7 @@ def fit(
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
-        valid=_share_or_path(valid),
+        valid=share_or_path(valid),
         random_state=seed,
         device=device,
         precision=precision,
@@ -197,12 +197,14 @@ def _print_record(record: dict[str, Any], output: str, *, as_json: bool) -> None
         print_json({"model": output, "seconds": record["seconds"], "reason": record["reason"], **record["metrics"]})
 
 
-def _check_choice(name: str, value: str, known: Any) -> None:
+def check_choice(name: str, value: str, known: Any) -> None:
+    """Refuse a value that is none of those known."""
     if value not in known:
         raise ParameterError(f"--{name} must be one of {', '.join(known)}; got '{value}'.")
 
 
-def _whole_or_auto(name: str, text: str) -> int | str:
+def whole_or_auto(name: str, text: str) -> int | str:
+    """Return a whole number, or auto."""
     try:
         return text if text == "auto" else int(text)
     except ValueError:
@@ -216,14 +218,16 @@ def _wholes(name: str, text: str) -> list[int]:
         raise ParameterError(f"--{name} must be whole numbers, as in 300,300; got '{text}'.") from None
 
 
-def _pairs(text: str) -> dict[str, str]:
-    pairs = [word.rsplit("=", 1) for word in text.split(",") if word]
-    if any(len(pair) != 2 for pair in pairs):
+def pairs(text: str) -> dict[str, str]:
+    """Return the kinds of columns by name."""
+    found = [word.rsplit("=", 1) for word in text.split(",") if word]
+    if any(len(pair) != 2 for pair in found):
         raise ParameterError(f"--kinds must be name=kind pairs, as in age=count,sex=categorical; got '{text}'.")
-    return {name.strip(): kind.strip() for name, kind in pairs}
+    return {name.strip(): kind.strip() for name, kind in found}
 
 
-def _share_or_path(text: str) -> float | str:
+def share_or_path(text: str) -> float | str:
+    """Return a share of rows, or where rows are."""
     try:
         share = float(text)
     except ValueError:

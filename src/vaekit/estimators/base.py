@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -30,7 +30,7 @@ from vaekit.models.fitted import Fitted
 from vaekit.networks.mlp import ACTIVATIONS
 from vaekit.objectives import OBJECTIVES
 from vaekit.priors import PRIORS
-from vaekit.storage.model_file import save_model
+from vaekit.storage.model_file import load_model, save_model
 from vaekit.tasks.classify import class_probabilities, classify
 from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
@@ -46,6 +46,8 @@ from vaekit.tasks.report import report
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
 from vaekit.tasks.second_stage import SECOND_STAGES
+from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
+from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Finding
 from vaekit.training.presets import PRESETS
@@ -149,9 +151,74 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
         self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known))
+        self._note_names(raw)
+        return self
+
+    def sweep(
+        self,
+        X: Any,  # noqa: N803
+        output: str | os.PathLike[str],
+        *,
+        tuned: Sequence[str] = USUALLY,
+        trials: int = TRIALS,
+        time: str | float | None = None,
+        resume: bool = False,
+        heard: Callable[[Trial], None] | None = None,
+        tell: Tell | None = None,
+    ) -> Self:
+        """Fit many models and become the best of them, which is kept in a file: see `vaekit.tasks.sweep.sweep`.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+        output : path
+            The model file; beside it lies OUTPUT.sweep, from which a stopped sweep goes on.
+        tuned : sequence of str, default=("latent_dim", "hidden", "learning_rate")
+            The settings that are searched: these, beta, weight_decay, batch_size, prior, activation.
+        trials : int, default=20
+            So many in all, those of before included.
+        time : str or float, optional
+            No trial begins after so long, as "10m" or in seconds.
+        resume : bool, default=False
+            Go on with the trials of before.
+        heard : callable, optional
+            Is told each trial when it is over.
+        tell : callable, optional
+            Is told the share that is done.
+
+        Returns
+        -------
+        self
+            `sweep_` lists the trials.
+
+        Raises
+        ------
+        ParameterError
+            When a setting is outside its rule, or the sweep that is to go on is of other data or settings.
+        MissingExtraError
+            When optuna is not installed.
+        """
+        self.check_parameters()
+        raw = loaded(X)
+        self.sweep_ = sweep(
+            raw,
+            self._options(),
+            output,
+            tuned=tuned,
+            trials=trials,
+            time=time,
+            resume=resume,
+            heard=heard,
+            tell=tell,
+        )
+        self._adopt(load_model(output))
+        self._note_names(raw)
+        return self
+
+    def _note_names(self, raw: Any) -> None:
+        """Note the number and the names of columns, as scikit-learn asks for."""
         if not self.fitted_.schema.is_picture:
             validate_data(self, raw, skip_check_array=True)
-        return self
 
     def check_parameters(self) -> None:
         """Raise what `fit` would raise of the settings, without any data.
