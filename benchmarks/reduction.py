@@ -4,7 +4,8 @@ Protocol: each method sees 10,000 training rows (the first of MNIST's and Fashio
 digits in an order of seed 0), without labels, and makes a map of two dimensions; then it places 2,000 test rows (the
 first; 397 of digits) without being fitted again, which t-SNE cannot. Principal components, UMAP (umap-learn) and t-SNE
 have their default settings, pixels divided by the largest. Ours is the default VAE but for latent_dim=2 and SETTINGS,
-which `--choose` compared on training rows alone: fitted on the first four fifths, measured on the rest.
+which `--choose` compared on training rows alone: fitted on the first four fifths in 30
+epochs, measured on the rest.
 Trustworthiness, continuity and the share of neighbours kept are of 10 neighbours, Euclidean in pixels and in the map,
 among up to 2,000 rows: "fitted" of training rows spread evenly, "new" of the test rows. "10-NN new" is the share of
 test rows whose class the 10 nearest training rows of the map tell. Seconds are of the processor, one thread, seed 0.
@@ -48,16 +49,15 @@ Array = np.ndarray
 Place = Callable[[Array], Array]
 Fit = Callable[[Array], tuple[Array, Place | None]]  # rows [n, ...] to their map [n, 2], and what places others
 
-SETTINGS: dict[str, Any] = {}  # those that `--choose` found best
+SETTINGS: dict[str, Any] = {"preset": "fast"}  # and those that `--choose` found best
 CANDIDATES: dict[str, tuple[type, dict[str, Any]]] = {
     "as it comes": (vaekit.VAE, {}),
     "normal prior": (vaekit.VAE, {"prior": "normal"}),
     "normal prior, beta 0.3": (vaekit.VAE, {"prior": "normal", "beta": 0.3}),
-    "normal prior, beta 3": (vaekit.VAE, {"prior": "normal", "beta": 3.0}),
     "vamp prior": (vaekit.VAE, {"prior": "vamp"}),
-    "mmd": (vaekit.VAE, {"prior": "normal", "objective": "mmd"}),
     "autoencoder": (vaekit.Autoencoder, {}),
 }
+CHOICE_EPOCHS = 30
 FIGURES = ("trustworthiness", "continuity", "knn_preservation")
 WANTED = 16_667  # rows a second: a million a minute
 
@@ -164,7 +164,7 @@ def choose(data: str, name: str) -> dict[str, Any]:
     cut = len(rows) * 4 // 5
     kind, settings = CANDIDATES[name]
     begin = time.process_time()
-    _, place = ours(rows[:cut], kind, **settings)
+    _, place = ours(rows[:cut], kind, epochs=CHOICE_EPOCHS, **settings)
     seconds = round(time.process_time() - begin, 1)
     return {"data": data, "settings": name, **kept(rows[cut:], place(rows[cut:])), "seconds": seconds}
 

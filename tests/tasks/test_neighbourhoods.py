@@ -51,3 +51,7 @@ def test_few_rows_are_no_failure(n):
     figures = vae.evaluate(RNG.normal(size=(n, 2)), importance_samples=2)
     assert ("continuity" in figures) == (n >= 8)
     assert np.isfinite([v for v in figures.values()]).all()
+
+
+def test_rows_that_are_all_as_far_apart_have_no_more_dimensions_than_values():
+    assert intrinsic_dimension(np.eye(30)) == 30

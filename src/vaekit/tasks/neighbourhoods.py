@@ -65,7 +65,8 @@ def intrinsic_dimension(rows: Array, k: int = NEIGHBOURS) -> float:
     r"""Return the dimension of what rows lie on: 1 / mean of log(T_k(x) / T_j(x)) over rows x and j < k.
 
     T_j(x) is the distance from x to its j-th nearest row. Near a row, as many rows as dimensions ask for are taken to
-    be as likely anywhere. Rows that are there more than once count once.
+    be as likely anywhere. Rows that are there more than once count once. It is at most D, also where all neighbours are
+    as far, as categories may be.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def intrinsic_dimension(rows: Array, k: int = NEIGHBOURS) -> float:
         return 0.0
     distance, _ = _nearest(once, k)
     logs = np.log(distance[:, -1:] / distance[:, :-1].clip(np.finfo(float).tiny))  # [n, k − 1]
-    return float(1 / max(logs.mean(), np.finfo(float).tiny))
+    return float(min(rows.shape[1], 1 / max(logs.mean(), np.finfo(float).tiny)))
 
 
 def _nearest(rows: Array, k: int) -> tuple[Array, Array]:

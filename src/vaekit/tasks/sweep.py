@@ -344,7 +344,8 @@ def _draw(axes: Any, trials: Sequence[Trial], name: str) -> None:
     if best := best_of(trials):
         axes.plot([best.settings[name]], [best.valid_elbo_nats], "o", ms=14, mfc="none", mec="C3", label="best")
     if not SEARCHED[name].words:
-        ticks = np.geomspace(*axes.dataLim.intervalx, 4) if axes.dataLim.width else axes.dataLim.intervalx[:1]
+        values = [trial.settings[name] for trial in trials]
+        ticks = sorted(set(np.geomspace(min(values), max(values), 4)))
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
         axes.minorticks_off()
