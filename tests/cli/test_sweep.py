@@ -50,7 +50,7 @@ def test_ctrl_c_keeps_what_is_there(vaekit, room, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "fit", stopped)
     done = vaekit("sweep", room / "real.npy", "-o", tmp_path / "m.vae", *OPTIONS)
     assert done.status == 1
-    assert "interrupted after 1 trials; go on with the same command and --resume" in done.err
+    assert "interrupted; what is over is kept. Go on with the same command and --resume" in done.err
     assert load_model(tmp_path / "m.vae")
 
 

@@ -84,12 +84,6 @@ def sweep(
     )
     estimator.check_parameters()  # before a long read
     names = [name.strip().replace("-", "_") for name in tuned.split(",")]
-    told: list[Trial] = []
-
-    def heard(trial: Trial) -> None:
-        told.append(trial)
-        say(_sentence(trial, trials), quiet=quiet)
-
     try:
         with shared.telling("sweeping", quiet=quiet) as tell:
             estimator.sweep(
@@ -99,11 +93,11 @@ def sweep(
                 trials=trials,
                 time=time,
                 resume=resume,
-                heard=heard,
+                heard=lambda trial: say(_sentence(trial, trials), quiet=quiet),
                 tell=tell,
             )
     except KeyboardInterrupt:
-        say(f"vaekit: interrupted after {len(told)} trials; go on with the same command and --resume.")
+        say("vaekit: interrupted; what is over is kept. Go on with the same command and --resume.")
         sys.exit(1)
     _report(estimator.sweep_, output, picture, as_json=json)
 
