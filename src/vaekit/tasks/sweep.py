@@ -179,7 +179,11 @@ def study_path(output: str | os.PathLike[str]) -> Path:
 def best_of(trials: Sequence[Trial]) -> Trial | None:
     """Return the trial with the highest bound of those that ran to their end, the first of equals."""
     whole = [trial for trial in trials if trial.state == "finished"]
-    return max(whole, key=lambda trial: trial.valid_elbo_nats or -math.inf, default=None)
+    return max(whole, key=_nats, default=None)
+
+
+def _nats(trial: Trial) -> float:
+    return -math.inf if trial.valid_elbo_nats is None else trial.valid_elbo_nats
 
 
 def finished(study: Any) -> list[Trial]:
@@ -210,7 +214,7 @@ def _try(study: Any, bounds: dict[str, Bounds], fit: Fit, output: Any, share: Te
         nats = fitted.record["metrics"]["valid_elbo_nats"]
         if not math.isfinite(nats):
             raise TrainingError("The bound is not finite.")
-        if before is None or nats > (before.valid_elbo_nats or -math.inf):
+        if before is None or nats > _nats(before):
             save_model(fitted, output)
         trial.set_user_attr("seconds", clock.monotonic() - began)
         study.tell(trial, nats)
@@ -349,7 +353,7 @@ def _draw(axes: Any, trials: Sequence[Trial], name: str) -> None:
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
         axes.minorticks_off()
-    whole = [t.valid_elbo_nats or 0.0 for t in trials if t.state == "finished"]
+    whole = [_nats(t) for t in trials if t.state == "finished"]
     if len(whole) > 1:  # what was pruned early would flatten all others
         axes.set_ylim(bottom=min(whole) - 0.05 * (max(whole) - min(whole)))
     axes.set_xlabel(name)
