@@ -8,7 +8,8 @@ what `--choose` found on MNIST's training rows alone: prior and beta of the cand
 in 20 epochs, whose trustworthiness and continuity on the rest had the highest mean; the same for all three sets.
 Trustworthiness, continuity and the share of neighbours kept are of 10 neighbours, Euclidean in pixels and in the map,
 among up to 2,000 rows: "fitted" of training rows spread evenly, "new" of the test rows. "10-NN new" is the share of
-test rows whose class the 10 nearest training rows of the map tell. Seconds are of the processor, one thread, seed 0.
+test rows whose class the 10 nearest training rows of the map tell. Seconds are of the processor, one thread, seed 0,
+without what UMAP takes to compile at its first call.
 Speed: rows a second of `transform` in memory, and of `vaekit embed` from .npy to .npy by the clock and by the
 processor, start of the program included, of a million rows: MNIST's training pictures over and over with the default
 network, 50 reals, and 50 columns of a Parquet file; models of one epoch, since weights make no difference.
