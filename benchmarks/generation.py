@@ -101,7 +101,8 @@ def measure(data: str, names: list[str], seconds: float, n_rows: int) -> tuple[l
         if not path.exists():
             made, facts = (real, REAL) if name == "real" else made_by(name, seconds, train, valid)
             CACHE.mkdir(parents=True, exist_ok=True)
-            np.savez(path, shown=made[:SHOWN], **figures(made, held_out, train, net), **facts)
+            some = np.random.default_rng(0).choice(N, SHOWN, replace=False)  # a mixture's come component by component
+            np.savez(path, shown=made[some], **figures(made, held_out, train, net), **facts)
         with np.load(path) as file:
             shown[name] = file["shown"]
             rows.append({"data": data, "method": name, **{k: file[k].item() for k in file.files if k != "shown"}})
@@ -110,9 +111,9 @@ def measure(data: str, names: list[str], seconds: float, n_rows: int) -> tuple[l
 
 
 def draw(shown: dict[str, dict[str, np.ndarray]]) -> None:
-    """Draw the first pictures of each method, a line each."""
+    """Draw some pictures of each method, a line each."""
     n_lines = max(map(len, shown.values()))
-    figure, axes = plt.subplots(n_lines, len(shown), figsize=(9 * len(shown), 0.5 * n_lines), squeeze=False)
+    figure, axes = plt.subplots(n_lines, len(shown), figsize=(9 * len(shown), 0.5 * n_lines + 0.4), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for (data, lines), column in zip(shown.items(), axes.T, strict=True):
@@ -120,7 +121,7 @@ def draw(shown: dict[str, dict[str, np.ndarray]]) -> None:
             axis.imshow(np.hstack(list(pictures)), cmap="gray_r", vmin=0, vmax=255)
             axis.text(-8, 14, name, ha="right", va="center")
         column[0].set_title(data)
-    figure.subplots_adjust(0.32, 0, 1, 0.95, 0, 0)
+    figure.subplots_adjust(0.32, 0, 1, 0.5 * n_lines / (0.5 * n_lines + 0.4), 0, 0)
     figure.savefig(RESULTS / "generation.png", dpi=110)
 
 

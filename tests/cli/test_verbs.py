@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.datasets import load_iris
 
 from vaekit.cli.app import VERBS
 from vaekit.data.readers import read
@@ -387,3 +388,25 @@ def test_demo_does_every_job(vaekit, tmp_path, monkeypatch):
     assert answer.text.count("\n$ vaekit ") == len(ran) == 17
     assert (tmp_path / "demo").is_dir()
     assert vaekit("demo", "-o", tmp_path / "demo").status == 3  # the status of the step that failed
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+
+
+def test_classes_are_learned_told_and_drawn(vaekit, tmp_path):
+    flowers = load_iris(as_frame=True)
+    table = flowers.frame.assign(target=flowers.target_names[flowers.target])
+    table.loc[::3, "target"] = None
+    table.to_csv(tmp_path / "iris.csv", index=False)
+    model = tmp_path / "m.vae"
+    assert vaekit("fit", tmp_path / "iris.csv", "-o", model, "--labels", "target", "--epochs", "30", "-q").status == 0
+    assert "classes    target: setosa, versicolor, virginica" in vaekit("info", model).text
+    told = vaekit("classify", model, tmp_path / "iris.csv", "-o", tmp_path / "classes.csv", "-q")
+    assert told.status == 0
+    classes = pl.read_csv(tmp_path / "classes.csv")
+    assert classes.columns == ["target", "p(setosa)", "p(versicolor)", "p(virginica)"]
+    assert (classes["target"].to_numpy() == flowers.target_names[flowers.target]).mean() > 0.8
+    assert vaekit("sample", model, "-n", "3", "--given", "target=virginica", "-o", tmp_path / "new.csv").status == 0
+    wrong = vaekit("sample", model, "-n", "3", "--given", "target=rose", "-o", tmp_path / "new.csv")
+    assert wrong.status == 2
+    assert "No row has target 'rose'. Its classes are setosa, versicolor, virginica." in wrong.err

@@ -125,6 +125,7 @@ def fit(
         return
     if not resume and os.path.exists(checkpoint):
         say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
+    from vaekit.data.labels import labels_apart
     from vaekit.estimators.vae import ESTIMATORS
     from vaekit.training.progress import TensorBoard
 
@@ -163,8 +164,8 @@ def fit(
     )
     heard = (TensorBoard(tensorboard),) if tensorboard else ()
     estimator.check_parameters()  # before a long read
-    known = None if labels is None else read_rows(labels, rows)
-    estimator.fit(read_rows(data, rows), log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
+    table, known = labels_apart(read_rows(data, rows), labels, rows)
+    estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
     estimator.save(output)
     if estimator.fitted_.record["reason"] != "interrupted":
         Path(checkpoint).unlink(missing_ok=True)

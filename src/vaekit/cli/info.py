@@ -41,12 +41,19 @@ def text_of(header: dict[str, Any]) -> str:
         f"seed       {settings['seed']}",
         f"held out   {metrics['valid_elbo_nats']:.2f} nats a row",
         f"compresses {_compression(record.get('compression', {}))}",
+        *_classes(record),
         "",
         str(Schema.from_json(header["schema"])),
         "",
         *[str(Finding(**finding)) for finding in record["diagnosis"]],
     ]
     return "\n".join(lines)
+
+
+def _classes(record: dict[str, Any]) -> list[str]:
+    """Return the line of the classes that a model learned, where it learned any."""
+    known = record.get("classes")
+    return [f"classes    {known['name']}: {', '.join(map(str, known['values']))}"] if known else []
 
 
 def _compression(told: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ def mean_squared_error(fitted: Fitted, rows: Any) -> float:
 
 
 def knn_accuracy(codes: NDArray[np.float32], labels: Any, neighbours: int = 10) -> float:
-    """Return the five-fold cross-validated accuracy of nearest neighbours on codes."""
+    """Return the five-fold cross-validated accuracy of nearest neighbours on codes, of rows whose class is no gap."""
     from sklearn.model_selection import cross_val_score
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -97,6 +97,8 @@ def knn_accuracy(codes: NDArray[np.float32], labels: Any, neighbours: int = 10) 
     if classes.size != len(codes):
         raise DataError(f"The labels have shape {classes.shape}, for {len(codes)} rows. Give one label a row.")
     classes = classes.reshape(-1)
+    known = np.array([value is not None and value == value for value in classes.tolist()])
+    codes, classes = codes[known], classes[known]
     rarest = int(np.unique(classes, return_counts=True)[1].min())
     if rarest < 5 or len(np.unique(classes)) < 2:
         raise DataError(
