@@ -28,6 +28,7 @@ from vaekit.cli.reconstruct import reconstruct
 from vaekit.cli.report import report
 from vaekit.cli.sample import sample
 from vaekit.cli.score import score
+from vaekit.cli.serve import serve
 from vaekit.cli.sweep import sweep
 from vaekit.cli.test import test
 from vaekit.cli.tune import tune
@@ -35,7 +36,7 @@ from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
     *(fit, sweep, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report),
-    *(compress, decompress, tune, list, test, info, demo),
+    *(compress, decompress, tune, list, test, info, serve, demo),
 )
 
 app = typer.Typer(

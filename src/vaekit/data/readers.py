@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import os
 import re
 import sys
@@ -101,6 +102,30 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
         data = _load(name)
         _refuse_single_value(data, name)
         return _owned(data[:] if window is None else _select(data, window, f"Rows {rows} of {name}"))
+
+
+def parse(content: bytes, suffix: str, name: str) -> Data:
+    """Return what bytes of a known format hold.
+
+    Parameters
+    ----------
+    content : bytes
+    suffix : str
+        That files of the format have, as ".npy".
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    SourceError
+        If it is not of that format.
+    """
+    with _foreign_errors(name):
+        source = _stream(name, content, "")
+        _refuse_empty(source)
+        data = READERS[suffix](source)
+        _refuse_single_value(data, name)
+        return _owned(data)
 
 
 def _load(name: str) -> Data:
@@ -229,6 +254,9 @@ def _read_npy(source: Source) -> NDArray[Any]:
     _refuse_objects(dtype, source.name)
     if isinstance(source.file, io.BufferedReader):
         return np.memmap(source.file, dtype, "r", source.file.tell(), shape, "F" if fortran else "C")
+    begin, end = source.file.tell(), source.file.seek(0, io.SEEK_END)
+    if math.prod(shape) * dtype.itemsize > end - begin:  # else so much memory is asked for first
+        raise SourceError(f"{source.name} breaks off: an array {list(shape)} of {dtype} is longer; take another copy.")
     source.file.seek(0)
     return np.lib.format.read_array(source.file, allow_pickle=False)
 
