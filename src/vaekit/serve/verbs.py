@@ -61,7 +61,7 @@ ROW_VERBS = {
 
 def row_verbs(fitted: Fitted) -> dict[str, RowVerb]:
     """Return the verbs that a model has."""
-    return {name: verb for name, verb in ROW_VERBS.items() if name != "classify" or "classes" in fitted.record}
+    return {name: verb for name, verb in ROW_VERBS.items() if name != "classify" or fitted.record.get("classes")}
 
 
 def drawn(fitted: Fitted, asked: dict[str, Any], most: int) -> Any:
