@@ -338,8 +338,8 @@ def test_nothing_is_lost_over_a_restart(digits, tmp_path):
     try:
         time.sleep(1)
         server.send_signal(signal.SIGTERM)
-        assert server.wait(20) == 0
-        assert server.stderr.read() == ""
+        assert server.communicate(timeout=20)[1] == ""
+        assert server.returncode == 0
         before = len(answers)
         server = started(model, port)
         time.sleep(1)
@@ -348,8 +348,8 @@ def test_nothing_is_lost_over_a_restart(digits, tmp_path):
         for each in clients:
             each.join(60)
         server.send_signal(signal.SIGINT)
-    assert server.wait(20) == 0
-    server.stderr.close()
+    assert server.communicate(timeout=20)[1] == ""
+    assert server.returncode == 0
     assert 0 < before < len(answers)
     expected = digits.transform(PICTURES)
     for k, answer in answers.items():

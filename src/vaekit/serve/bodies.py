@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vaekit.data.frames import frame_of, is_frame
 from vaekit.data.readers import parse
 from vaekit.data.schema import Schema
-from vaekit.data.temporal import is_temporal
+from vaekit.data.temporal import is_temporal, to_whole
 from vaekit.errors import DataError, SourceError
 
 JSON, NPY, ARROW = "application/json", "application/x-npy", "application/vnd.apache.arrow.stream"
@@ -120,11 +120,12 @@ def _series(name: str, cells: list[Any], dtype: str) -> Any:
             "Send numbers, texts or true and false alone, null for gaps."
         )
     try:
-        series = pl.Series(name, cells)
-        return series.cast(_polars_dtype(dtype)) if kinds == {str} and is_temporal(dtype) else series
-    except (OverflowError, pl.exceptions.PolarsError) as error:
-        first = str(error).partition("\n")[0]
-        raise DataError(f"Column '{name}' cannot be read as {dtype or 'numbers'}: {first}. Check its values.") from None
+        if kinds == {str} and is_temporal(dtype):
+            numbers = [None if cell is None else to_whole(cell, dtype) for cell in cells]
+            return pl.Series(name, numbers, pl.Int64).cast(_polars_dtype(dtype))
+        return pl.Series(name, cells)
+    except (DataError, OverflowError) as error:
+        raise DataError(f"Column '{name}' cannot be read as {dtype or 'numbers'}: {error}") from None
 
 
 def _polars_dtype(name: str) -> Any:
