@@ -139,6 +139,15 @@ def test_a_row_is_answered_alike_alone_and_in_company(table, verb):
     assert int(re.search(r"vaekit_batch_rows_count (\d+)", told)[1]) < len(rows)
 
 
+@pytest.mark.parametrize("form", [JSON, ARROW])
+def test_a_column_of_gaps_alone_is_filled(table, form):
+    rows = [row | {"city": None, "height": None} for row in plain(mixed(2))]
+    untold = mixed(2).with_columns(city=pl.lit(None), height=pl.lit(None))
+    found = ask(table, "impute", {"rows": rows} if form == JSON else arrow(untold), sent=form)
+    assert found.status_code == 200, found.text
+    assert all(row["city"] in ("Bern", "Oslo") and row["height"] > 0 for row in found.json()["rows"])
+
+
 def test_a_bad_row_spoils_no_others(digits):
     good, bad = PICTURES.tolist(), np.full((1, 8, 8), 99).tolist()
 
@@ -226,6 +235,7 @@ def test_tables_are_refused_by_name(table):
         )
         assert found.status_code == 422
         assert word in found.json()["error"]
+    assert "height" in ask(table, "score", {"rows": [plain(mixed(1))[0] | {"height": 10**400}]}).json()["error"]
     assert "day" in ask(table, "embed", {"rows": [plain(mixed(1))[0] | {"day": "yesterday"}]}).json()["error"]
 
 

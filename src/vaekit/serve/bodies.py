@@ -39,10 +39,11 @@ def data_of(body: bytes, media_type: str, schema: Schema) -> Any:
         When they are no rows.
     """
     if media_type in SUFFIXES:
-        return parse(body, SUFFIXES[media_type], "The body")
+        data = parse(body, SUFFIXES[media_type], "The body")
+        return _with_known_gaps(data, schema) if is_frame(data) else data
     rows = object_of(body).get("rows")
     if schema.is_frame or isinstance(rows, dict) or (isinstance(rows, list) and rows and isinstance(rows[0], dict)):
-        return _table(rows, schema)
+        return _with_known_gaps(_table(rows, schema), schema)
     return _array(rows, schema)
 
 
@@ -112,9 +113,7 @@ def _series(name: str, cells: list[Any], dtype: str) -> Any:
     import polars as pl
 
     kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds == {int, float}:
-        cells, kinds = [None if cell is None else float(cell) for cell in cells], {float}
-    if len(kinds) > 1 or not kinds <= {bool, int, float, str}:
+    if kinds != {int, float} and len(kinds) > 1 or not kinds <= {bool, int, float, str}:
         raise DataError(
             f"Column '{name}' holds {' and '.join(sorted(_kind(cell) for cell in _one_each(cells)))}. "
             "Send numbers, texts or true and false alone, null for gaps."
@@ -123,9 +122,20 @@ def _series(name: str, cells: list[Any], dtype: str) -> Any:
         if kinds == {str} and is_temporal(dtype):
             numbers = [None if cell is None else to_whole(cell, dtype) for cell in cells]
             return pl.Series(name, numbers, pl.Int64).cast(_polars_dtype(dtype))
+        if float in kinds or (kinds == {int} and dtype.startswith("Float")):
+            return pl.Series(name, [None if cell is None else float(cell) for cell in cells])
         return pl.Series(name, cells)
     except (DataError, OverflowError) as error:
         raise DataError(f"Column '{name}' cannot be read as {dtype or 'numbers'}: {error}") from None
+
+
+def _with_known_gaps(frame: Any, schema: Schema) -> Any:
+    """Return a frame whose columns of nulls alone have the dtypes that the model learned."""
+    import polars as pl
+
+    dtypes = {} if schema.is_block else {f.name: f.dtype for f in schema.fields}
+    untold = [name for name, dtype in frame.schema.items() if dtype == pl.Null and name in dtypes]
+    return frame.with_columns(*[pl.col(name).cast(_polars_dtype(dtypes[name])) for name in untold])
 
 
 def _polars_dtype(name: str) -> Any:
