@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import re
@@ -316,12 +317,12 @@ def started(model, port):
     return server
 
 
-def patient(url, row):
+def patient(http, url, row):
     """Return the answer of a client that tries again while there is no server, or it is busy."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
-            found = httpx.post(url, json={"rows": [row]}, timeout=30)
+            found = http.post(url, json={"rows": [row]}, timeout=30)
         except httpx.TransportError:
             time.sleep(0.05)
             continue
@@ -336,10 +337,11 @@ def test_nothing_is_lost_over_a_restart(digits, tmp_path):
     url, answers, stop = f"http://127.0.0.1:{port}/v1/embed", {}, threading.Event()
 
     def client(first):
-        k = first
-        while not stop.is_set():
-            answers[k] = patient(url, PICTURES[k % 40].tolist())
-            k += 4
+        with httpx.Client() as http:
+            for k in itertools.count(first, 4):
+                if stop.is_set():
+                    return
+                answers[k] = patient(http, url, PICTURES[k % 40].tolist())
 
     server = started(model, port)
     clients = [threading.Thread(target=client, args=(first,)) for first in range(4)]

@@ -178,8 +178,8 @@ class _Service:
                     self._check_size(len(body) + len(chunk))
                     self.bytes_held += len(chunk)
                     body += chunk
-            if self.bytes_held > BODIES_AT_ONCE * self.limits.body_bytes:
-                raise _full(self.limits.queue)
+                    if self.bytes_held > BODIES_AT_ONCE * self.limits.body_bytes:
+                        raise _full(self.under_way)
         except TimeoutError:
             raise HTTPException(408, f"The body took over {self.limits.seconds:g} s. Send it again.") from None
         finally:

@@ -59,5 +59,5 @@ def _listening(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        why = (getattr(error, "strerror", None) or str(error)).partition(" (")[0].rstrip(".")
         raise ParameterError(f"--host {host} --port {port} cannot be had: {why}. Name another, or --port 0.") from None
