@@ -240,6 +240,13 @@ def test_tables_are_refused_by_name(table):
     assert "day" in ask(table, "embed", {"rows": [plain(mixed(1))[0] | {"day": "yesterday"}]}).json()["error"]
 
 
+def test_numbers_of_a_frame_are_an_array_and_dates_are_not(table):
+    rows = {"rows": plain(mixed(3))}
+    found = np.load(io.BytesIO(ask(table, "score", rows, accept=NPY).content))
+    np.testing.assert_array_equal(found, scores(table, mixed(3)).to_numpy())
+    assert ask(table, "reconstruct", rows, accept=NPY).status_code == 422
+
+
 def test_a_damaged_archive_is_refused_and_one_that_is_too_large(digits):
     blob = digits.compress(PICTURES)
     for place in range(0, len(blob), max(1, len(blob) // 20)):

@@ -196,9 +196,12 @@ def _plain(value: Any) -> Any:
 
 
 def _npy(result: Any, names: Sequence[str]) -> bytes:
-    array = _polars(result).to_numpy() if is_frame(result) else result
-    if array.dtype.hasobject:
-        raise DataError("The answer holds texts, which .npy cannot. Accept application/json or Arrow.")
+    import polars as pl
+
+    table = _polars(result) if is_frame(result) else None
+    if table is not None and not all(dtype.is_numeric() or dtype == pl.Boolean for dtype in table.dtypes):
+        raise DataError("The answer holds texts or dates, which .npy cannot. Accept application/json or Arrow.")
+    array = result if table is None else table.to_numpy()
     file = io.BytesIO()
     np.lib.format.write_array(file, array, allow_pickle=False)
     return file.getvalue()
