@@ -149,7 +149,7 @@ class Codebooks(Codebook):
                 with torch.no_grad():
                     self.vq(h)  # the vectors move first, so that these rows and the prior know the same ones
             quantised, index, commitment = self.vq(h, freeze_codebook=True)
-        return self._exactly(index.view(len(h), -1), quantised), self.latent_dim * commitment
+        return self._exactly(index.view(h.shape[0], -1), quantised), self.latent_dim * commitment
 
     def indices(self, z: Tensor) -> Tensor:
         """Return the number of the vector nearest to each group of units, [..., n_places]."""
