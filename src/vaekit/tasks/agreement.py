@@ -19,6 +19,7 @@ Runs = Callable[[Array], Sequence[Array]]
 DRAWN = 64  # rows to compare, and one of them alone
 
 
+@torch.no_grad()
 def largest_difference(
     halves: tuple[Whole, Decoding], runs: tuple[Runs, Runs], schema: Schema, given: Tensor | None = None
 ) -> float:

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaekit.data.files import atomic_write, check_writable
 from vaekit.errors import ParameterError
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.agreement import largest_difference, refuse_apart
-from vaekit.tasks.export_keras import as_keras, keras_runners
+from vaekit.tasks.agreement import Runs, largest_difference, refuse_apart
+from vaekit.tasks.export_keras import as_keras, keras_runner
 from vaekit.tasks.export_onnx import as_onnx, onnx_runner
 from vaekit.tasks.portable import described, drawn_rows, portable
 
-ONNX_MOST, KERAS_MOST = 1e-4, 1e-5  # difference from the model, relative
 GIVEN_ROWS = 512  # of the user's that are compared
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a half of a model becomes a file and is run, and how far from the model its answers may be."""
+
+    made: Callable[[nn.Module, Tensor, Sequence[str], dict[str, str]], bytes]
+    runner: Callable[[bytes], Runs]
+    most: float
+
+
+FORMATS = {".onnx": Format(as_onnx, onnx_runner, 1e-4), ".keras": Format(as_keras, keras_runner, 1e-5)}
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Exported:
 
 
 def export(fitted: Fitted, path: str | os.PathLike[str], check: Any = None) -> Exported:
-    """Write a model as NAME.onnx and NAME.decoder.onnx, or as NAME.keras, and return how well they agree with it.
+    """Write a model as NAME.onnx and NAME.decoder.onnx, or with .keras, and return how well they agree with it.
 
     What is written reads and gives numbers in the data's own units: the preprocessing is inside.
 
@@ -66,48 +77,35 @@ def export(fitted: Fitted, path: str | os.PathLike[str], check: Any = None) -> E
     """
     suffix = Path(path).suffix
     if suffix not in FORMATS:
-        raise ParameterError(f"A model is exported to {' or '.join(FORMATS)}; got '{os.fspath(path)}'. Name such a file.")
-    check_writable(path)
-    return FORMATS[suffix](fitted, Path(path), check)
+        raise ParameterError(
+            f"A model is exported to {' or '.join(FORMATS)}; got '{os.fspath(path)}'. Name such a file."
+        )
+    paths = (Path(path), decoder_path(path))
+    for target in paths:
+        check_writable(target)
+    written, halves, told = FORMATS[suffix], portable(fitted), described(fitted)
+    z, rows = drawn_rows(halves[0], fitted.schema, 2)
+    files = (
+        written.made(halves[0], rows, ("rows", "codes", "reconstruction"), told),
+        written.made(halves[1], z, ("codes", "rows"), told),
+    )
+    given = _given(fitted, halves[0].units.rows, check)
+    difference = largest_difference(halves, (written.runner(files[0]), written.runner(files[1])), fitted.schema, given)
+    refuse_apart(difference, written.most, path)
+    for target, file in zip(paths, files, strict=True):
+        atomic_write(target, file)
+    return Exported(tuple(map(os.fspath, paths)), difference, 0 if given is None else len(given))
 
 
 def decoder_path(path: str | os.PathLike[str]) -> Path:
-    """Return where the decoder of an ONNX file goes.
+    """Return where the decoder of a file goes.
 
     Examples
     --------
     >>> decoder_path("model.onnx").name
     'model.decoder.onnx'
     """
-    return Path(path).with_suffix(".decoder.onnx")
-
-
-def _to_onnx(fitted: Fitted, path: Path, check: Any) -> Exported:
-    halves, told = portable(fitted), described(fitted)
-    z, rows = drawn_rows(halves[0], fitted.schema, 2)
-    files = (
-        as_onnx(halves[0], rows, ("rows", "codes", "reconstruction"), told),
-        as_onnx(halves[1], z, ("codes", "rows"), told),
-    )
-    given = _given(fitted, halves[0].units.rows, check)
-    difference = largest_difference(halves, (onnx_runner(files[0]), onnx_runner(files[1])), fitted.schema, given)
-    refuse_apart(difference, ONNX_MOST, path)
-    for target, file in zip((path, decoder_path(path)), files, strict=True):
-        atomic_write(target, file)
-    return Exported((os.fspath(path), os.fspath(decoder_path(path))), difference, _count(given))
-
-
-def _to_keras(fitted: Fitted, path: Path, check: Any) -> Exported:
-    halves = portable(fitted)
-    file = as_keras(fitted, halves)
-    given = _given(fitted, halves[0].units.rows, check)
-    difference = largest_difference(halves, keras_runners(file), fitted.schema, given)
-    refuse_apart(difference, KERAS_MOST, path)
-    atomic_write(path, file)
-    return Exported((os.fspath(path),), difference, _count(given))
-
-
-FORMATS: dict[str, Callable[[Fitted, Path, Any], Exported]] = {".onnx": _to_onnx, ".keras": _to_keras}
+    return Path(path).with_suffix(f".decoder{Path(path).suffix}")
 
 
 def _given(fitted: Fitted, rows_of: Callable[[Tensor], Tensor], check: Any) -> Tensor | None:
@@ -116,7 +114,3 @@ def _given(fitted: Fitted, rows_of: Callable[[Tensor], Tensor], check: Any) -> T
         return None
     codes = fitted.schema.encode(check)[:GIVEN_ROWS]
     return rows_of(torch.from_numpy(np.ascontiguousarray(codes)))
-
-
-def _count(given: Tensor | None) -> int:
-    return 0 if given is None else len(given)

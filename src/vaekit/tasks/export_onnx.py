@@ -9,9 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vaekit.errors import MissingExtraError, ParameterError
@@ -43,7 +41,7 @@ def as_onnx(module: nn.Module, example: Tensor, names: Sequence[str], described:
     _library()
     rows = torch.export.Dim("batch")
     try:
-        with _quiet(), torch.enable_grad():  # under which `elementwise` takes torch's own functions, known to ONNX
+        with quiet(), torch.enable_grad():  # under which `elementwise` takes torch's own functions, known to ONNX
             program = torch.onnx.export(
                 module,
                 (example,),
@@ -78,12 +76,16 @@ def onnx_runner(file: bytes) -> Runs:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's remarks to itself."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
