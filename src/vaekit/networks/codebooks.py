@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from vaekit.errors import MissingExtraError
 
@@ -157,7 +158,8 @@ class Codebooks(Codebook):
         """Return the codes [n, d] of features [n, d] by operations that other programs know."""
         groups = h.view(-1, self.n_places, 1, self.latent_dim // self.n_places)  # [n, G, 1, w]
         index = (groups - self.vq.codebook).square().sum(-1).argmin(-1)  # [n, G]
-        return self.values(index)
+        place = index + self.n_codes * torch.arange(self.n_places, device=h.device)  # among the vectors of all groups
+        return embedding(place, self.vq.codebook.flatten(0, 1)).flatten(1)
 
     def indices(self, z: Tensor) -> Tensor:
         """Return the number of the vector nearest to each group of units, [..., n_places]."""

@@ -77,9 +77,8 @@ def export(fitted: Fitted, path: str | os.PathLike[str], check: Any = None) -> E
     """
     suffix = Path(path).suffix
     if suffix not in FORMATS:
-        raise ParameterError(
-            f"A model is exported to {' or '.join(FORMATS)}; got '{os.fspath(path)}'. Name such a file."
-        )
+        known = " or ".join(f"NAME{ending}" for ending in FORMATS)
+        raise ParameterError(f"A model is exported to {known}; got '{os.fspath(path)}'. Name such a file.")
     paths = (Path(path), decoder_path(path))
     for target in paths:
         check_writable(target)

@@ -88,7 +88,7 @@ def _said(node: Node, words: Words, args: Any, kwargs: Any) -> Any:
         return LAYERS[name](words, _name(node), *args, **kwargs)
     if name not in OPERATIONS:
         raise ParameterError(
-            f"The model cannot be written for Keras, which has no words for '{name}'. Export to .onnx."
+            f"The model cannot be written for Keras: '{name}' has no counterpart there. Use NAME.onnx."
         )
     own = node.meta.get("val")
     if name in ("cat", "mul") and isinstance(own, Tensor):  # where torch takes Boolean and whole numbers along

@@ -54,8 +54,8 @@ def as_onnx(module: nn.Module, example: Tensor, names: Sequence[str], described:
             )
     except Exception as error:
         raise ParameterError(
-            f"The model cannot be written as ONNX: {_first_line(error)} Networks of your own must be made of operations "
-            "that torch.onnx.export knows."
+            f"The model cannot be written as ONNX: {_first_line(error)} Networks of your own must be made of "
+            "operations that torch.onnx.export knows."
         ) from error
     assert program is not None
     proto = program.model_proto

@@ -69,7 +69,9 @@ class Words:
     def taken(self, x: Any, index: Sequence[Any]) -> Any:
         """Return x at an index along one dimension, all before it whole."""
         if any(i is not None for i in index[:-1]):
-            raise ParameterError("The model cannot be written for Keras: it looks numbers up by several indices.")
+            raise ParameterError(
+                "The model cannot be written for Keras: it looks numbers up by several indices. Use NAME.onnx."
+            )
         return self.k.take(x, index[-1], axis=len(index) - 1)
 
     def replaced(self, x: Any, dim: int, index: Any, values: Any) -> Any:
@@ -149,6 +151,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "permute": lambda w, x, dims: w.k.transpose(x, dims),
     "view": lambda w, x, shape: w.k.reshape(x, shape),
     "_unsafe_view": lambda w, x, shape: w.k.reshape(x, shape),
+    "unbind": lambda w, x, dim=0: w.k.unstack(x, axis=dim),
     "squeeze": lambda w, x, dim: w.k.squeeze(x, axis=dim),
     "unsqueeze": lambda w, x, dim: w.k.expand_dims(x, axis=dim),
     "expand": Words.expanded,
