@@ -83,7 +83,8 @@ def _translated(program: ExportedProgram, words: Words, rows: Any) -> Sequence[A
 
 def _said(node: Node, words: Words, args: Any, kwargs: Any) -> Any:
     """Return one operation's answer, in the dtype that torch gives it."""
-    name = getattr(node.target, "overloadpacket", node.target).__name__.split(".")[-1]
+    target: Any = node.target
+    name = getattr(target, "overloadpacket", target).__name__
     if name in LAYERS:
         return LAYERS[name](words, _name(node), *args, **kwargs)
     if name not in OPERATIONS:
