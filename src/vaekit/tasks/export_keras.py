@@ -17,7 +17,7 @@ from torch.fx.node import map_arg
 from torch.utils._pytree import tree_leaves, tree_map
 
 from vaekit.errors import MissingExtraError, ParameterError
-from vaekit.tasks.agreement import Runs
+from vaekit.tasks.agreement import Array, Runs
 from vaekit.tasks.export_onnx import quiet
 from vaekit.tasks.keras_operations import BATCH, LAYERS, OPERATIONS, Words
 
@@ -43,25 +43,31 @@ def as_keras(module: nn.Module, example: Tensor, names: Sequence[str], described
         When the module does what `OPERATIONS` has no words for.
     """
     keras = _library()
-    with quiet(), torch.enable_grad():
+    with quiet(), torch.enable_grad():  # as for ONNX
         program = torch.export.export(module, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
         program = program.run_decompositions({})
         program.graph.eliminate_dead_code()
-    dtype = str(example.dtype).removeprefix("torch.")
-    rows = keras.Input(example.shape[1:], dtype=dtype, name=names[0])
-    outputs = dict(zip(names[1:], _translated(program, Words(keras, rows), rows), strict=True))
-    return _saved(keras.Model(rows, outputs, name=described["model"]))
+    with quiet():  # Keras's own warnings among it
+        rows = keras.Input(example.shape[1:], dtype=str(example.dtype).removeprefix("torch."), name=names[0])
+        outputs = dict(zip(names[1:], _translated(program, Words(keras, rows), rows), strict=True))
+        return _saved(keras.Model(rows, outputs, name=described["model"]))
 
 
 def keras_runner(file: bytes) -> Runs:
     """Return what runs a .keras file, as plain Keras loads it."""
     keras = _library()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder, "model.keras")
         path.write_bytes(file)
         model = keras.saving.load_model(path)
     order = [key for key in ("codes", "reconstruction", "rows") if key in model.output]
-    return lambda rows: [keras.ops.convert_to_numpy(model(rows)[key]) for key in order]
+
+    def run(rows: Array) -> list[Array]:
+        with quiet():
+            answers = model(rows)
+            return [keras.ops.convert_to_numpy(answers[key]) for key in order]
+
+    return run
 
 
 def _translated(program: ExportedProgram, words: Words, rows: Any) -> Sequence[Any]:
@@ -133,7 +139,7 @@ def _saved(model: Any) -> bytes:
 
 def _library() -> Any:
     try:
-        with _backend():
+        with _backend(), quiet():
             import keras
     except ImportError as missing:
         raise MissingExtraError("keras") from missing
