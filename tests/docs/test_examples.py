@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from PIL import Image
 
 import vaekit
+from vaekit.data.builtin import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -51,6 +53,15 @@ def test_your_own_csv(tmp_path: Path) -> None:
     assert set(made_up["day"]) <= set(table["day"])
     assert table["minutes"].null_count() > 0
     assert set(made_up.columns) - {"minutes"} == {name for name in made_up.columns if not made_up[name].null_count()}
+
+
+def test_onnx_without_torch(tmp_path: Path) -> None:
+    digits = load("digits")
+    vaekit.VAE(latent_dim=3, hidden=(8,), epochs=1).fit(digits).export(tmp_path / "digits.onnx")
+    np.save(tmp_path / "pictures.npy", digits[:20])
+    printed = run("onnx_without_torch", "digits.onnx", "pictures.npy", folder=tmp_path)
+    assert printed.startswith("20 rows of (8, 8), 3 numbers each; off by ")
+    assert printed.endswith("from the first row to the second: (5, 8, 8)\n")
 
 
 def test_every_example_has_a_test() -> None:

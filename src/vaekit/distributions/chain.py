@@ -65,4 +65,4 @@ class Chain:
 
     def _noise(self, sample_shape: Size) -> Tensor:
         top: Tensor = self.conditionals[0](torch.empty(0)).mean  # [n, d_0]
-        return top.new_empty(*sample_shape, len(top), sum(self.sizes))
+        return top.new_empty(*sample_shape, top.shape[0], sum(self.sizes))

@@ -52,7 +52,7 @@ class NegativeBinomialLikelihood(Likelihood):
         self.typical_exposure.copy_(codes.flatten(1).sum(1).median().clamp_min(1))
 
     def _share(self, h: Tensor, exposure: Tensor | None) -> Tensor:
-        total = self.typical_exposure.expand(len(h)) if exposure is None else exposure
+        total = self.typical_exposure.expand(h.shape[0]) if exposure is None else exposure
         log_share = h.flatten(1).log_softmax(1).view_as(h)
         return log_share + total.log().view(-1, *[1] * (h.dim() - 1))
 

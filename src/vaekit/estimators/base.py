@@ -36,6 +36,7 @@ from vaekit.tasks.compress import compress
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.explain import explain
+from vaekit.tasks.export import Exported, export
 from vaekit.tasks.fit import fit
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
@@ -490,6 +491,31 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Write the model file and return its path."""
         save_model(self._fitted(), Path(path))
         return Path(path)
+
+    def export(self, path: str | os.PathLike[str], check: Any = None) -> Exported:
+        """Write the model for other programs, NAME.onnx or NAME.keras: see `vaekit.tasks.export.export`.
+
+        Parameters
+        ----------
+        path : path
+        check : array, tensor, frame or path of n_samples rows, optional
+            Rows to compare on, beside those that are drawn from the model.
+
+        Returns
+        -------
+        Exported
+            The files, and how far their answers are from the model's.
+
+        Raises
+        ------
+        ParameterError
+            When the suffix is unknown, or the model cannot be said in the format.
+        MissingExtraError
+            When the packages of the format are not installed.
+        OutputError
+            When a file cannot be written, or would answer otherwise than the model.
+        """
+        return export(self._fitted(), path, None if check is None else loaded(check))
 
     # -- what was learned ------------------------------------------------------------------------------------------
 

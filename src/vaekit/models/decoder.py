@@ -40,7 +40,7 @@ class Decoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return parameters [n, *parameter_shape] of codes [n, d]."""
         if len(self.units) < self.width:
-            z = self.centre.expand(len(z), -1).index_copy(1, self.units, z)
+            z = self.centre.expand(z.shape[0], -1).index_copy(1, self.units, z)
         h = self.head(self.body(z).flatten(1))
         return h.float().view(-1, *self.parameter_shape) + self.bias
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from vaekit.errors import MissingExtraError
 
@@ -144,12 +145,21 @@ class Codebooks(Codebook):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [n, d], and β times their squared distance from h, as a mean over rows."""
+        if torch.compiler.is_exporting():
+            return self._nearest(h), h.new_zeros(())
         with torch.autocast(h.device.type, enabled=False):
             if self.training:
                 with torch.no_grad():
                     self.vq(h)  # the vectors move first, so that these rows and the prior know the same ones
             quantised, index, commitment = self.vq(h, freeze_codebook=True)
-        return self._exactly(index.view(len(h), -1), quantised), self.latent_dim * commitment
+        return self._exactly(index.view(h.shape[0], -1), quantised), self.latent_dim * commitment
+
+    def _nearest(self, h: Tensor) -> Tensor:
+        """Return the codes [n, d] of features [n, d] by operations that other programs know."""
+        groups = h.view(-1, self.n_places, 1, self.latent_dim // self.n_places)  # [n, G, 1, w]
+        index = (groups - self.vq.codebook).square().sum(-1).argmin(-1)  # [n, G]
+        place = index + self.n_codes * torch.arange(self.n_places, device=h.device)  # among the vectors of all groups
+        return embedding(place, self.vq.codebook.flatten(0, 1)).flatten(1)
 
     def indices(self, z: Tensor) -> Tensor:
         """Return the number of the vector nearest to each group of units, [..., n_places]."""
