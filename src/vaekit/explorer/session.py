@@ -56,7 +56,7 @@ class Session:
         self.fitted, self.schema, self.given = fitted, fitted.schema, data is not None
         if data is None:
             self.codes = known(fitted).codes.numpy()
-            self.rows = self._decoded(self.codes)
+            self.rows = self.decoded(self.codes)
         else:
             self.codes, self.rows = embed(fitted, data, tell), data
         self.n = len(self.codes)
@@ -178,9 +178,9 @@ class Session:
             raise DataError(f"Expected finite codes of shape (n, {self.codes.shape[1]}); got {z.shape}.")
         if not 1 <= len(z) <= MOST_DECODED:
             raise ParameterError(f"From 1 to {MOST_DECODED:,} codes are decoded at once; got {len(z):,}.")
-        return look(self.schema, self._decoded(z))
+        return look(self.schema, self.decoded(z))
 
-    def _decoded(self, codes: NDArray[Any]) -> Any:
+    def decoded(self, codes: NDArray[Any]) -> Any:
         """Return E[x | z] one row at a time: a frame must not wait for the tile that whole data are decoded in."""
         model = self.fitted.model.eval()
         z = torch.from_numpy(np.ascontiguousarray(codes)).to(model.device)

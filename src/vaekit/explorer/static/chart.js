@@ -1,8 +1,10 @@
 // A map on a canvas: points, a density, a cursor that pointer and keys move, marks, an outline.
 
-export const CLASSES = ["#2f7fd1", "#d17b2f", "#3a9e5f", "#c0508f", "#9a7fd6", "#b5a02a", "#2fa8b0", "#d0504a", "#7d8a96",
+import { element } from "./looks.js";
+
+const CLASSES = ["#2f7fd1", "#d17b2f", "#3a9e5f", "#c0508f", "#9a7fd6", "#b5a02a", "#2fa8b0", "#d0504a", "#7d8a96",
   "#7aa52f", "#b06a3f", "#5f6fd0"];
-export const UNKNOWN = "#8b949c";
+const UNKNOWN = "#8b949c";
 const RAMP = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121],
   [109, 205, 89], [180, 222, 44], [253, 231, 37]];  // viridis
 const SHADES = 24;
@@ -11,14 +13,14 @@ const NEAR = 14;  // pixels
 const FARTHEST_ZOOM = 1e5;
 
 /** Return the colour of a share from 0 to 1. */
-export function ramp(share) {
+function ramp(share) {
   const at = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1), low = Math.min(Math.floor(at), RAMP.length - 2);
   const mixed = RAMP[low].map((v, k) => Math.round(v + (at - low) * (RAMP[low + 1][k] - v)));
   return `rgb(${mixed.join(",")})`;
 }
 
 /** Return the 2nd and the 98th percentile of numbers, between which colours run: one outlier hides no others. */
-export function bounds(values) {
+function bounds(values) {
   const known = values.filter(v => v !== null).sort((a, b) => a - b);
   if (!known.length) return [0, 1];
   const low = known[Math.floor(0.02 * (known.length - 1))], high = known[Math.ceil(0.98 * (known.length - 1))];
@@ -37,6 +39,22 @@ export function groups(found) {
       put(v === null ? UNKNOWN : ramp(Math.round((v - low) / (high - low) * SHADES) / SHADES), k));
   }
   return [...made];
+}
+
+/** Return what tells which colour is what. */
+export function legend(found, by) {
+  const key = (colour, words) => {
+    const dot = element("i");
+    dot.style.background = colour;
+    return element("span", { className: "key" }, dot, words);
+  };
+  if (found.names) {
+    const keys = found.names.map((name, k) => key(CLASSES[k % CLASSES.length], name));
+    return found.values.some(v => v < 0) ? [...keys, key(UNKNOWN, "others")] : keys;
+  }
+  const [low, high] = bounds(found.values), scale = element("span", { className: "scale" });
+  scale.style.background = `linear-gradient(90deg, ${Array.from({ length: 10 }, (_, k) => ramp(k / 9)).join(",")})`;
+  return [element("span", {}, short(low)), scale, element("span", {}, short(high)), element("span", { className: "hint" }, by)];
 }
 
 export class Chart {
@@ -373,4 +391,7 @@ function ticks(low, high, about) {
   return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, k) => (first + k) * step);
 }
 
-export function short(v) { return String(+v.toPrecision(4)); }
+/** Return a number with four digits. */
+export function short(v) { return minus(String(+v.toPrecision(4))); }
+
+export function minus(text) { return text.replace("-", "−"); }

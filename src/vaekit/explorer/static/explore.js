@@ -1,7 +1,7 @@
 // The page: what hands do on it becomes questions to the model, and their answers become pictures and numbers.
 
-import { Chart, CLASSES, UNKNOWN, bounds, groups, ramp, short } from "./chart.js";
-import { bars, bytes, element, facts, paint, paintNats, pictures, show, signed, table } from "./looks.js";
+import { Chart, groups, legend, minus, short } from "./chart.js";
+import { bars, bytes, element, facts, paint, paintNats, pictures, show, signed, steps, table } from "./looks.js";
 
 const $ = id => document.getElementById(id);
 const STEPS = 12;  // of a path
@@ -107,7 +107,7 @@ async function colour(by) {
     state.colours = await ask("colour", { by });
     chart.colours = groups(state.colours);
     chart.redraw();
-    legend(by);
+    $("legend").replaceChildren(...legend(state.colours, by));
   } catch (fault) {
     $("legend").replaceChildren(element("span", { className: "fault" }, fault.message));
   }
@@ -118,22 +118,6 @@ async function colour(by) {
 function waiting(words) {
   $("chart-wait").hidden = words === null;
   if (words !== null) $("wait-words").textContent = words;
-}
-
-function legend(by) {
-  const { names, values } = state.colours, key = (colour, words) => {
-    const dot = element("i");
-    dot.style.background = colour;
-    return element("span", { className: "key" }, dot, words);
-  };
-  if (names) {
-    const keys = names.map((name, k) => key(CLASSES[k % CLASSES.length], name));
-    $("legend").replaceChildren(...keys, ...(values.some(v => v < 0) ? [key(UNKNOWN, "others")] : []));
-    return;
-  }
-  const [low, high] = bounds(values), scale = element("span", { className: "scale" });
-  scale.style.background = `linear-gradient(90deg, ${Array.from({ length: 10 }, (_, k) => ramp(k / 9)).join(",")})`;
-  $("legend").replaceChildren(element("span", {}, short(low)), scale, element("span", {}, short(high)), element("span", { className: "hint" }, by));
 }
 
 // -- the row ---------------------------------------------------------------------------------------------------------
@@ -158,7 +142,7 @@ function aboutRow(known) {
   if (about.kind === "pictures") parts.push(pair(known, of));
   parts.push(facts([
     ...(known.label ? [["label", known.label]] : []),
-    ["log-likelihood", `${known.nats.toFixed(1)} nats (${known.bits_per_dim.toFixed(3)} bits a value)`],
+    ["log-likelihood", `${minus(known.nats.toFixed(1))} nats (${known.bits_per_dim.toFixed(3)} bits a value)`],
     ["as odd as it", `${percent(known.tail_probability)} of rows held out; ${known.oddity_nats.toFixed(1)} nats of surprise`],
     ["lands at", placed(known.at)],
   ]));
@@ -190,7 +174,7 @@ function kept(known) {
   return [element("div", { className: "wide" }, element("table", {},
     element("thead", {}, element("tr", {}, ...["column", "value", "what is kept"].map(w => element("th", { scope: "col" }, w)))),
     element("tbody", {}, ...about.columns.map((c, j) => element("tr", {}, element("th", { scope: "row" }, c.name),
-      element("td", {}, given[j] || "–"), element("td", { className: given[j] === back[j] ? "" : "changed" }, back[j] || "–"))))))];
+      element("td", {}, given[j] || "–"), element("td", { className: steps(c) && given[j] !== back[j] ? "changed" : "" }, back[j] || "–"))))))];
 }
 
 function nearest(near) {
@@ -287,7 +271,7 @@ function sliders() {
   $("units").replaceChildren(...about.units.map(u => {
     const out = element("output", {}, "0.0"), id = `unit-${u.unit}`;
     const slider = element("input", { type: "range", min: -3, max: 3, step: 0.05, value: state.offsets[u.unit] ?? 0, id });
-    const say = () => { out.textContent = Number(slider.value).toFixed(1); slider.setAttribute("aria-valuetext", `${out.textContent} standard deviations`); };
+    const say = () => { out.textContent = minus(Number(slider.value).toFixed(1)); slider.setAttribute("aria-valuetext", `${out.textContent} standard deviations`); };
     slider.addEventListener("input", () => { state.offsets[u.unit] = Number(slider.value); say(); made.ask(true); keep(); });
     say();
     return element("div", { className: "unit" }, element("label", { htmlFor: id }, `unit ${u.unit} `, element("small", {}, `${u.kl_nats.toFixed(2)} nats`)), slider, out);
@@ -414,7 +398,7 @@ let original = [];
 
 function edit(cells) {
   original = cells;
-  const head = ["column", "value", "expected of the rest", "after your change"];
+  const head = ["column", "value", "expected", "after"];
   $("cells").replaceChildren(element("table", {},
     element("thead", {}, element("tr", {}, ...head.map(w => element("th", { scope: "col" }, w)))),
     element("tbody", {}, ...about.columns.map((c, j) => {

@@ -71,11 +71,14 @@ function profile(cells, words) {
   return canvas;
 }
 
+/** Whether a column has values of which one is another thing, not only a little more: these are marked. */
+export function steps(column) { return column.choices !== null || column.kind === "binary"; }
+
 /** Return rows of cells as a table; cells that differ from the row before are marked where asked. */
 export function table(look, about, { changes = false, head = null } = {}) {
   const columns = about.columns.slice(0, MOST_CELLS);
   const lines = look.cells.map((row, i) => element("tr", {}, ...(head ? [element("th", { scope: "row" }, head[i])] : []),
-    ...columns.map((_, j) => element("td", { className: changes && i && row[j] !== look.cells[i - 1][j] ? "changed" : "" }, row[j] || "–"))));
+    ...columns.map((_, j) => element("td", { className: changes && steps(columns[j]) && i && row[j] !== look.cells[i - 1][j] ? "changed" : "" }, row[j] || "–"))));
   return element("table", {},
     element("thead", {}, element("tr", {}, ...(head ? [element("td")] : []), ...columns.map(c => element("th", { scope: "col" }, c.name)))),
     element("tbody", {}, ...lines));
