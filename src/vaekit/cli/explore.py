@@ -75,6 +75,6 @@ def _serve(session: Session, port: int, *, opens: bool, quiet: bool) -> None:
         if opens:
             webbrowser.open(server.address(sock, token))
         try:
-            server.serve(session, sock, token)
+            server.server_of(session, sock, token).run(sockets=[sock])
         except KeyboardInterrupt:  # that is how it ends
             shared.say("ended", quiet=quiet)

@@ -6,7 +6,7 @@ import secrets
 from importlib.resources import files
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 8 * 2**20  # of a question
@@ -47,16 +47,19 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        within = scope | {"path": scope["path"].removeprefix(f"/{self.token}"), "raw_path": None}
+        within = {**scope, "path": scope["path"].removeprefix(f"/{self.token}")}
         await self.inner(within, receive, _with_headers(send))
 
     def _refusal(self, request: Request) -> Response | None:
-        _, given, *_ = request.url.path.split("/", 2)
+        path = request.scope["path"]
+        given = path.removeprefix("/").partition("/")[0]
         is_known = secrets.compare_digest(given.encode(), self.token.encode())
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
         if not is_known or host not in self.hosts or (origin is not None and origin not in self.origins):
             own_style = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
             return HTMLResponse(_page("refused.html"), 403, HEADERS | own_style)
+        if path == f"/{self.token}":  # without the slash what the page names would not be found
+            return RedirectResponse(f"{path}/", headers=HEADERS)
         if _length(request) > MOST_BYTES:
             return Response("Too much was sent at once.", 413, HEADERS)
         return None

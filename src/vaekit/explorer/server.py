@@ -51,8 +51,8 @@ ASKED: dict[str, Callable[[Session, dict[str, Any]], Response]] = {
 }
 
 
-def serve(session: Session, sock: socket.socket, token: str) -> None:
-    """Answer at a socket until interrupted.
+def server_of(session: Session, sock: socket.socket, token: str) -> uvicorn.Server:
+    """Return what answers at a socket once it is run.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def serve(session: Session, sock: socket.socket, token: str) -> None:
     """
     app = application(session, token, sock.getsockname()[1])
     config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, server_header=False)
-    uvicorn.Server(config).run(sockets=[sock])
+    return uvicorn.Server(config)
 
 
 def listening(port: int) -> socket.socket:

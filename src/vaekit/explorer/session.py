@@ -14,7 +14,7 @@ from vaekit.data.batches import spread
 from vaekit.data.fields import Categorical
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.labels import Labels
-from vaekit.data.rows import n_rows, take_rows
+from vaekit.data.rows import take_rows
 from vaekit.errors import DataError, ParameterError
 from vaekit.explorer.looks import Plain, look, of_cells, of_levels, packed, said
 from vaekit.explorer.plane import Plane
