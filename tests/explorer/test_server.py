@@ -72,7 +72,9 @@ def test_too_much_is_refused_with_and_without_its_length_being_said(client):
     assert client.get(f"/{TOKEN}/about", headers={"content-length": "-5"}).status_code == 413
 
 
-@pytest.mark.parametrize("path", ["../pyproject.toml", "..%2f..%2fetc/passwd", "static/explore.js", "refused.html", "x"])
+@pytest.mark.parametrize(
+    "path", ["../pyproject.toml", "..%2f..%2fetc/passwd", "static/explore.js", "refused.html", "x"]
+)
 def test_no_other_file_is_there(client, path):
     assert client.get(f"/{TOKEN}/{path}").status_code in (403, 404)
 

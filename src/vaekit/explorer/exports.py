@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from vaekit.data.rows import take_rows
 from vaekit.data.writers import WRITERS, Output
@@ -30,8 +31,8 @@ def export(session: Session, outline: Any, what: str) -> tuple[str, bytes]:
     if not len(chosen):
         raise ParameterError("There is no point within the outline. Draw it around some.")
     if what == "codes":
-        names = ["row", *(f"z{j}" for j in range(session.codes.shape[1]))]
-        return "codes.csv", _written(".csv", np.column_stack([chosen, session.codes[chosen]]), names)
+        codes = {f"z{j}": session.codes[chosen, j] for j in range(session.codes.shape[1])}
+        return "codes.csv", _written(".csv", pl.DataFrame({"row": chosen, **codes}))
     rows = take_rows(session.rows, chosen.tolist())
     if session.schema.is_picture:
         return "rows.npy", _written(".npy", np.asarray(rows))
