@@ -113,7 +113,8 @@ def test_questions_are_answered_as_the_session_does(client, sessions):
     assert ask("codes", rows=[4, 2])["codes"] == session.codes[[4, 2]].tolist()
     assert ask("colour", by="site") == session.colour("site")
     assert ask("sample", n=3, given={"site": "east"}, seed=1) == session.sample(3, {"site": "east"}, 1)
-    assert ask("place", cells=same["given"]["cells"][0])["nats"] == same["nats"]
+    assert ask("place", cells=same["given"]["cells"][0])["code"] == same["code"]
+    assert ask("odd", row=3) == ask("odd", cells=same["given"]["cells"][0]) == session.odd(3)
     assert client.get(f"/{TOKEN}/points").content == session.drawn_points()
     assert np.frombuffer(client.get(f"/{TOKEN}/density").content, "<f4").sum() == session.n
     assert client.get(f"/{TOKEN}/about").json() == json.loads(json.dumps(session.about()))

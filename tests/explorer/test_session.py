@@ -51,7 +51,7 @@ def test_what_is_decoded_is_the_inverse_transform(case):
 
 def test_a_row_has_the_estimators_figures(case):
     session, vae, data = case
-    told = session.row(7)
+    told = session.row(7) | session.odd(7)
     np.testing.assert_allclose(told["code"], vae.transform(data[7:8])[0], atol=1e-6)
     assert told["nats"] == pytest.approx(vae.score_samples(data[7:8])[0])
     assert told["kept"] == look(vae.fitted_.schema, vae.reconstruct(data[7:8]))
@@ -70,22 +70,21 @@ def test_nearest_rows_are_in_order_and_others(case):
 
 def test_what_is_odd_sums_to_the_score_above_the_average(case):
     session, vae, _ = case
-    why = session.row(3)["why"]
+    odd = session.odd(3)
+    why = odd["why"]
     values = np.frombuffer(base64.b64decode(why["pixels"]), "<f4") if "pixels" in why else np.array(why["values"])
     usual = float(vae.fitted_.usual.nats.sum())
-    assert values.sum() + why["latent"] == pytest.approx(-session.row(3)["nats"] - usual, abs=1e-2)
+    assert values.sum() + why["latent"] == pytest.approx(-odd["nats"] - usual, abs=1e-2)
 
 
 def test_a_row_given_back_is_told_the_same(case):
     session, _, _ = case
     told = session.row(5)
     given = told["given"]
-    placed = (
-        session.place(pixels=base64.b64decode(given["pixels"]))
-        if "pixels" in given
-        else session.place(cells=given["cells"][0])
-    )
-    assert (placed["nats"], placed["code"], placed["why"]) == (told["nats"], told["code"], told["why"])
+    own = {"pixels": base64.b64decode(given["pixels"])} if "pixels" in given else {"cells": given["cells"][0]}
+    placed = session.place(**own)
+    assert (placed["code"], placed["kept"]) == (told["code"], told["kept"])
+    assert session.odd(**own) == session.odd(5)
     assert placed["near"]["rows"][0] == 5
     assert placed["near"]["distances"][0] == 0
 

@@ -77,4 +77,5 @@ def _serve(session: Session, port: int, *, opens: bool, quiet: bool) -> None:
         try:
             server.server_of(session, sock, token).run(sockets=[sock])
         except KeyboardInterrupt:  # that is how it ends
+            session.ended = True
             shared.say("ended", quiet=quiet)

@@ -43,6 +43,9 @@ ASKED: dict[str, Callable[[Session, dict[str, Any]], Response]] = {
     "codes": lambda s, asked: JSONResponse(s.codes_of(asked["rows"])),
     "row": lambda s, asked: JSONResponse(s.row(int(asked["row"]))),
     "place": lambda s, asked: JSONResponse(s.place(pixels=_bytes(asked.get("pixels")), cells=asked.get("cells"))),
+    "odd": lambda s, asked: JSONResponse(
+        s.odd(asked.get("row"), pixels=_bytes(asked.get("pixels")), cells=asked.get("cells"))
+    ),
     "colour": lambda s, asked: JSONResponse(s.colour(str(asked["by"]))),
     "fill": lambda s, asked: JSONResponse(s.fill(asked["cells"], asked["edited"])),
     "sample": lambda s, asked: JSONResponse(s.sample(int(asked["n"]), dict(asked["given"]), int(asked["seed"]))),
@@ -63,7 +66,7 @@ def server_of(session: Session, sock: socket.socket, token: str) -> uvicorn.Serv
         That the address holds.
     """
     app = application(session, token, sock.getsockname()[1])
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, server_header=False)
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, server_header=False)
     return uvicorn.Server(config)
 
 
@@ -75,7 +78,7 @@ def listening(port: int) -> socket.socket:
     ParameterError
         When the port is taken or out of reach.
     """
-    sock = socket.socket()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # told so, asyncio sends at once
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((HOST, port))

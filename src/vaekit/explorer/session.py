@@ -15,7 +15,7 @@ from vaekit.data.fields import Categorical
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.labels import Labels
 from vaekit.data.rows import take_rows
-from vaekit.errors import DataError, ParameterError
+from vaekit.errors import DataError, ParameterError, VaekitError
 from vaekit.explorer.looks import Plain, look, of_cells, of_levels, packed, said
 from vaekit.explorer.plane import Plane
 from vaekit.models.fitted import Fitted
@@ -36,7 +36,8 @@ MOST_CLASSES = 12  # of a column that is drawn in colours of classes
 NEAREST = 8
 FARTHEST = 3.0  # standard deviations that a slider goes to
 
-NATS, ODDITY = "log-likelihood, nats", "anomaly, nats of surprise"
+SCORED_UNASKED = 2_000  # points at most whose scores are the first colour
+NATS, ODDITY, NOTHING = "log-likelihood, nats", "anomaly, nats of surprise", "nothing"
 
 
 class Session:
@@ -65,6 +66,7 @@ class Session:
         self.points = self.plane.flat(self.codes)  # [n, 2]
         self.drawn = spread(self.n, MOST_DRAWN)
         self.share = 0.0  # of the drawn rows that are scored
+        self.ended = False
         self._chance, self._scoring = Lock(), Lock()  # torch has one stream of random numbers
 
     # -- what is told once -------------------------------------------------------------------------------------------
@@ -126,13 +128,14 @@ class Session:
         """What points can be coloured by, and whether it is a label, a column or a score."""
         found = {} if self.labels is None else {self.labels.name: "label"}
         names = [] if self.schema.is_picture else self.schema.names[:MOST_COLUMNS]
-        return found | {n: "column" for n in names if n not in found} | {NATS: "score", ODDITY: "score"}
+        return found | {n: "column" for n in names if n not in found} | {NATS: "score", ODDITY: "score", NOTHING: ""}
 
     def _usual_colour(self) -> str:
         if self.labels is not None:
             return self.labels.name
         texts = (f.name for f in self.schema.fields if isinstance(f, Categorical) and not self.schema.is_block)
-        return next((name for name in texts if name in self.colours), next(iter(self.colours)))
+        scores = NATS if len(self.drawn) <= SCORED_UNASKED else NOTHING
+        return next((name for name in texts if name in self.colours), scores)
 
     def colour(self, name: str) -> Plain:
         """Return the colour of each drawn point: a number, or the place of its class among names, −1 where unknown."""
@@ -141,6 +144,8 @@ class Session:
             raise ParameterError(f"Points cannot be coloured by {name!r}. Choose one of {', '.join(self.colours)}.")
         if what == "label" and self.labels is not None:
             return _classes([said(v) for v in self.labels.values.tolist()], self.labels.index[self.drawn])
+        if name == NOTHING:
+            return _classes(["rows"], np.zeros(len(self.drawn), np.int64))
         if what == "score":
             part = self.scores.log_likelihood_nats if name == NATS else self.scores.oddity_nats
             return {"values": _finite(part)}
@@ -167,6 +172,8 @@ class Session:
         return score(self.fitted, take_rows(self.rows, self.drawn.tolist()), tell=self._progress)
 
     def _progress(self, share: float) -> None:
+        if self.ended:  # nobody waits for the scores of many rows
+            raise VaekitError("The page has ended.")
         self.share = share
 
     # -- answers -----------------------------------------------------------------------------------------------------
@@ -194,8 +201,8 @@ class Session:
         return {"codes": self.codes[chosen].tolist(), "at": self.points[chosen].tolist()}
 
     def row(self, number: int) -> Plain:
-        """Return what is known of a row of the data."""
-        return {"row": number, **self._known(take_rows(self.rows, [self._checked(number)]), number)}
+        """Return what a row of the data is, what its code keeps of it, and the rows near to it."""
+        return {"row": number, **self._shown(take_rows(self.rows, [self._checked(number)]), number)}
 
     def _checked(self, number: int) -> int:
         if not 0 <= number < self.n:
@@ -204,7 +211,19 @@ class Session:
 
     def place(self, *, pixels: bytes | None = None, cells: list[str] | None = None) -> Plain:
         """Return the same of a row of the user's: a picture's bytes [H, W, channels], or the texts of its cells."""
-        return self._known(self._own(pixels, cells), None)
+        return self._shown(self._own(pixels, cells), None)
+
+    def odd(self, number: int | None = None, *, pixels: bytes | None = None, cells: list[str] | None = None) -> Plain:
+        """Return how likely and how odd a row is, of the data or of the user's, and why: draws, which take a while."""
+        row = self._own(pixels, cells) if number is None else take_rows(self.rows, [self._checked(int(number))])
+        scores = score(self.fitted, row)
+        return {
+            "nats": _finite(scores.log_likelihood_nats)[0],
+            "bits_per_dim": _finite(scores.bits_per_dim)[0],
+            "oddity_nats": _finite(scores.oddity_nats)[0],
+            "tail_probability": float(scores.tail_probability[0]),
+            "why": self._why(row),
+        }
 
     def _own(self, pixels: bytes | None, cells: list[str] | None) -> Any:
         schema = self.schema
@@ -215,21 +234,15 @@ class Session:
             raise DataError(f"A picture has {channels * height * width} bytes here; got {len(pixels or b'')}.")
         return of_levels(schema, np.frombuffer(pixels or b"", np.uint8).reshape(1, height, width, channels))
 
-    def _known(self, row: Any, number: int | None) -> Plain:
-        """Return code, place, reconstruction, nats and near rows of a single row."""
+    def _shown(self, row: Any, number: int | None) -> Plain:
+        """Return code, place, reconstruction and near rows of a single row."""
         code = embed(self.fitted, row)  # [1, d]
-        scores = score(self.fitted, row)
         at = self.points[number] if number is not None else self.plane.flat(code)[0]
         return {
             "code": code[0].tolist(),
             "at": at.tolist(),
             "given": look(self.schema, row),
             "kept": look(self.schema, reconstruct(self.fitted, row)),
-            "nats": _finite(scores.log_likelihood_nats)[0],
-            "bits_per_dim": _finite(scores.bits_per_dim)[0],
-            "oddity_nats": _finite(scores.oddity_nats)[0],
-            "tail_probability": float(scores.tail_probability[0]),
-            "why": self._why(row),
             "near": self._near(code[0], number),
             "label": self._label(number),
         }

@@ -127,7 +127,7 @@ async function choose(row) {
     state.known = await ask("row", { row });
     state.row = row;
     $("number").value = row;
-    $("row").replaceChildren(...aboutRow(state.known));
+    $("row").replaceChildren(...aboutRow(state.known, { row }));
     for (const id of ["copy", "from-row"]) $(id).disabled = false;
     $("through-label").hidden = about.latent_dim < 3;
     if (about.kind === "table" && about.columns.length <= 60) edit(state.known.given.cells[0]);
@@ -136,32 +136,35 @@ async function choose(row) {
   });
 }
 
-/** Return what is known of a row, the user's own or one of the data. */
-function aboutRow(known) {
-  const parts = [], mine = known.row === undefined, of = mine ? "your row" : `row ${known.row}`;
-  if (about.kind === "pictures") parts.push(pair(known, of));
-  parts.push(facts([
-    ...(known.label ? [["label", known.label]] : []),
-    ["log-likelihood", `${minus(known.nats.toFixed(1))} nats (${known.bits_per_dim.toFixed(3)} bits a value)`],
-    ["as odd as it", `${percent(known.tail_probability)} of rows held out; ${known.oddity_nats.toFixed(1)} nats of surprise`],
-    ["lands at", placed(known.at)],
-  ]));
-  if (about.kind === "table") parts.push(...kept(known), element("h3", {}, "Why: nats more than usual"),
-    bars([...about.columns.map((c, j) => [c.name, known.why.values[j]]), ["the code", known.why.latent]]));
-  if (known.near.rows.length) parts.push(element("h3", {}, "Nearest rows"), nearest(known.near));
-  return parts;
+/** Return what is known of a row, the user's own or one of the data; how odd it is comes when it has been asked for. */
+function aboutRow(known, asked) {
+  const of = known.row === undefined ? "your row" : `row ${known.row}`, odd = element("div", { className: "odd" });
+  const figure = (look, words) => element("figure", {}, pictures(look, about, () => `${words}, ${of}`)[0], element("figcaption", {}, words));
+  const both = about.kind === "pictures" ? [element("div", { className: "pair" }, figure(known.given, "picture"), figure(known.kept, "what is kept"))] : kept(known);
+  tellOdd(odd, asked, of);
+  return [...both, facts([...(known.label ? [["label", known.label]] : []), ["lands at", placed(known.at)]]), odd,
+    ...(known.near.rows.length ? [element("h3", {}, "Nearest rows"), nearest(known.near)] : [])];
+}
+
+function tellOdd(place, asked, of) {
+  place.replaceChildren(element("p", { className: "hint" }, "Counting nats…"));
+  return into(place, async () => {
+    const odd = await ask("odd", asked), head = element("h3", {}, "Why: nats more than usual");
+    const why = about.kind === "pictures" ? [element("div", { className: "pair" }, heat(odd.why, of))]
+      : [bars([...about.columns.map((c, j) => [c.name, odd.why.values[j]]), ["the code", odd.why.latent]])];
+    place.replaceChildren(facts([
+      ["log-likelihood", `${minus(odd.nats.toFixed(1))} nats (${minus(odd.bits_per_dim.toFixed(3))} bits a value)`],
+      ["as odd as it", `${percent(odd.tail_probability)} of rows held out; ${odd.oddity_nats.toFixed(1)} nats of surprise`],
+    ]), head, ...why);
+  });
 }
 
 function percent(share) { return share < 0.01 ? `${(100 * share).toFixed(2)} %` : `${Math.round(100 * share)} %`; }
 
-function pair(known, of) {
-  const figure = (canvas, words) => element("figure", {}, canvas, element("figcaption", {}, words));
-  const nats = new Float32Array(bytes(known.why.pixels).buffer), total = nats.reduce((a, b) => a + b, 0);
-  return element("div", { className: "pair" },
-    figure(pictures(known.given, about, () => `The picture, ${of}`)[0], "picture"),
-    figure(pictures(known.kept, about, () => `Reconstruction of ${of}`)[0], "what is kept"),
-    figure(paintNats(nats, about.shape, `By how many nats each pixel of ${of} is odder than usual: ${signed(total)} in all`),
-      `odd: ${signed(total)} nats, code ${signed(known.why.latent)}`));
+function heat(why, of) {
+  const nats = new Float32Array(bytes(why.pixels).buffer), total = signed(nats.reduce((a, b) => a + b, 0));
+  return element("figure", {}, paintNats(nats, about.shape, `By how many nats each pixel of ${of} is odder than usual: ${total} in all`),
+    element("figcaption", {}, `orange more, blue less: ${total} in all, the code ${signed(why.latent)}`));
 }
 
 function kept(known) {
@@ -243,9 +246,11 @@ function stop() {
   $("path").querySelectorAll(".on").forEach(f => f.classList.remove("on"));
 }
 
+function packed(pixels) { return btoa(pixels.reduce((text, v) => text + String.fromCharCode(v), "")); }
+
 function slice(pixels, k) {
   const size = about.shape[0] * about.shape[1] * about.shape[2];
-  return btoa(String.fromCharCode(...bytes(pixels).subarray(k * size, (k + 1) * size)));
+  return packed(bytes(pixels).subarray(k * size, (k + 1) * size));
 }
 
 // -- units -----------------------------------------------------------------------------------------------------------
@@ -315,8 +320,9 @@ function moved(low, high) {
 
 const own = new Latest(async pixels => {
   await into($("own-answer"), async () => {
-    state.own = await ask("place", { pixels: btoa(String.fromCharCode(...pixels)) });
-    $("own-answer").replaceChildren(...aboutRow(state.own));
+    const asked = { pixels: packed(pixels) };
+    state.own = await ask("place", asked);
+    $("own-answer").replaceChildren(...aboutRow(state.own, asked));
     marks();
   });
 });
@@ -437,7 +443,7 @@ async function follow() {
     });
     $("cells-words").textContent = `${followed} of ${about.columns.length} would be expected to differ.`;
     state.own = await ask("place", { cells: now });
-    $("cells-answer").replaceChildren(element("h3", {}, "Your row"), ...aboutRow(state.own));
+    $("cells-answer").replaceChildren(element("h3", {}, "Your row"), ...aboutRow(state.own, { cells: now }));
     marks();
   } catch (fault) {
     if (fault.message !== "gone") $("cells-words").replaceChildren(element("span", { className: "fault" }, fault.message));
