@@ -6,14 +6,16 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import vaekit
+from vaekit.cli.app import app
 from vaekit.explorer import session as module
 from vaekit.explorer.exports import export
 from vaekit.explorer.looks import cells, levels, look, of_cells, of_levels
 from vaekit.explorer.page import page
 from vaekit.explorer.plane import Plane
-from vaekit.explorer.session import NATS, ODDITY, Session
+from vaekit.explorer.session import NATS, NOTHING, ODDITY, Session
 
 ALL = [[-99, -99], [99, -99], [99, 99], [-99, 99]]
 
@@ -93,8 +95,8 @@ def test_scores_are_colours(case):
     session, vae, data = case
     np.testing.assert_allclose(session.colour(NATS)["values"], vae.score_samples(data), rtol=1e-6)
     assert len(session.colour(ODDITY)["values"]) == len(data)
-    with pytest.raises(vaekit.ParameterError, match="cannot be coloured by 'nothing'"):
-        session.colour("nothing")
+    with pytest.raises(vaekit.ParameterError, match="cannot be coloured by 'no such'"):
+        session.colour("no such")
 
 
 def test_labels_and_columns_are_colours(sessions, digits, table):
@@ -239,3 +241,28 @@ def test_the_exported_page_holds_all_it_shows(case):
     assert "default-src 'none'" in text
     assert not re.search(r"^import ", text, re.MULTILINE)
     assert page(session) == text
+
+
+def test_the_command_writes_the_page(digits, tmp_path, capsys):
+    digits[0].save(tmp_path / "m.vae")
+    np.save(tmp_path / "x.npy", digits[1])
+    words = ["explore", str(tmp_path / "m.vae"), str(tmp_path / "x.npy"), "--export", str(tmp_path / "page.html")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert "wrote" in done.stderr
+
+
+def test_scores_are_given_up_when_the_page_ends(digits):
+    session = Session(digits[0].fitted_, digits[1])
+    session.ended = True
+    with pytest.raises(vaekit.VaekitError, match="has ended"):
+        session.colour(NATS)
+
+
+def test_many_rows_without_labels_are_not_scored_unasked(digits, monkeypatch):
+    assert Session(digits[0].fitted_, digits[1]).about()["colour"] == NATS
+    monkeypatch.setattr(module, "SCORED_UNASKED", 100)
+    session = Session(digits[0].fitted_, digits[1])
+    assert session.about()["colour"] == NOTHING
+    assert set(session.colour(NOTHING)["values"]) == {0}
