@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import vaekit
 from vaekit.cli.app import app
+from vaekit.data.schema import Schema
 from vaekit.explorer import session as module
 from vaekit.explorer.exports import export
 from vaekit.explorer.looks import cells, levels, look, of_cells, of_levels
@@ -147,6 +148,11 @@ def test_rows_within_an_outline_are_those_of_the_data(sessions, digits, table, t
     assert pl.read_csv(content).equals(table[1])
 
 
+def test_rows_of_another_library_are_saved_too(table):
+    vae, data, _ = table
+    assert pl.read_csv(export(Session(vae.fitted_, data.to_pandas()), ALL, "rows")[1])["warmth"].equals(data["warmth"])
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     {
@@ -197,16 +203,41 @@ def test_without_data_rows_are_what_the_model_makes_of_its_codes(digits):
     assert session.row(3)["given"] == look(vae.fitted_.schema, session.decoded(code))
 
 
+def test_without_data_rows_have_values_that_the_schema_knows():
+    data = np.random.default_rng(0).integers(0, 17, (40, 6, 6)) / 16
+    session = Session(vaekit.VAE(2, epochs=1).fit(data).fitted_)
+    assert np.isfinite(session.row(1)["code"]).all()
+
+
 # -- looks and planes --------------------------------------------------------------------------------------------------
 
 
+PICTURES = {
+    "bytes": lambda codes: codes.astype(np.uint8),
+    "from 0 to 1": lambda codes: codes / 255,
+    "16 levels": lambda codes: (codes // 17).astype(np.uint8),
+    "black and white": lambda codes: codes > 127,
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
 @pytest.mark.parametrize("shape", [(6, 6), (6, 6, 3), (3, 6, 6), (6, 6, 4)])
-def test_pictures_become_bytes_and_pictures_again(shape):
-    pictures = np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8)
-    schema = vaekit.data.schema.Schema.infer(pictures)
+def test_pictures_become_bytes_and_pictures_again(shape, kind):
+    pictures = PICTURES[kind](np.random.default_rng(0).integers(0, 256, (12, *shape)))
+    schema = Schema.infer(pictures)
     pixels = levels(schema, pictures)
-    assert pixels.shape == (12, 6, 6, shape[-1] if len(shape) > 2 and shape[-1] < 6 else 3 if len(shape) > 2 else 1)
-    assert (of_levels(schema, pixels) == pictures).all()
+    assert pixels.shape == (12, 6, 6, {(6, 6): 1, (6, 6, 4): 4}.get(shape, 3))
+    assert (pixels.min(), pixels.max()) == (0, 255)
+    again = of_levels(schema, pixels)
+    assert again.dtype == pictures.dtype
+    assert np.allclose(again, pictures, atol=1e-6)
+    assert (schema.encode(again) == schema.encode(pictures)).all()
+
+
+def test_pictures_of_reals_lose_what_bytes_cannot_tell():
+    pictures = np.random.default_rng(0).uniform(-1, 1, (500, 6, 6))
+    schema = Schema.infer(pictures)
+    assert np.abs(of_levels(schema, levels(schema, pictures)) - pictures).max() < 0.01
 
 
 def test_cells_become_texts_and_a_row_again(table):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 
+from vaekit.data.frames import is_frame
 from vaekit.data.rows import take_rows
 from vaekit.data.writers import WRITERS, Output
 from vaekit.errors import ParameterError
@@ -36,7 +38,8 @@ def export(session: Session, outline: Any, what: str) -> tuple[str, bytes]:
     rows = take_rows(session.rows, chosen.tolist())
     if session.schema.is_picture:
         return "rows.npy", _written(".npy", np.asarray(rows))
-    return "rows.csv", _written(".csv", rows, session.schema.names)
+    table = nw.from_native(rows, eager_only=True).to_polars() if is_frame(rows) else rows
+    return "rows.csv", _written(".csv", table, session.schema.names)
 
 
 def _written(suffix: str, result: Any, names: list[str] | None = None) -> bytes:

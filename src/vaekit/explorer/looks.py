@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vaekit.data.fields import Categorical, Levels
+from vaekit.data.fields import Binary, Categorical, Levels, Real
 from vaekit.data.frames import columns_of, frame_of, is_frame
-from vaekit.data.schema import Schema
+from vaekit.data.schema import Schema, from_channels_first, to_channels_first
 from vaekit.data.temporal import is_temporal, stated
 from vaekit.errors import DataError
 
@@ -30,31 +30,32 @@ def packed(array: NDArray[Any]) -> str:
 
 
 def levels(schema: Schema, rows: Any) -> NDArray[np.uint8]:
-    """Return pictures as bytes, [n, H, W, 1 or 3 or 4]."""
-    values = np.asarray(rows)
-    if schema.layout == "CHW":
-        values = np.moveaxis(values, 1, -1)
-    if values.ndim == 3:
-        values = values[..., None]
-    scaled = np.nan_to_num(values.astype(np.float64)) * (255 / white(schema))
-    found: NDArray[np.uint8] = np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    """Return pictures as bytes, [n, H, W, 1 or 3 or 4]: the least value is black, the largest white."""
+    low, high = _ends(schema)
+    inner = to_channels_first(np.asarray(rows, dtype=np.float64), schema.layout)
+    scaled = np.nan_to_num((inner - low) * (255 / (high - low)))
+    found: NDArray[np.uint8] = np.rint(np.moveaxis(scaled, 1, -1).clip(0, 255)).astype(np.uint8)
     return found
 
 
 def of_levels(schema: Schema, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return pictures in the user's layout, units and dtype of bytes [n, H, W, channels]."""
-    values = pixels.astype(np.float64) * (white(schema) / 255)
-    shaped = {"HW": lambda: values[..., 0], "CHW": lambda: np.moveaxis(values, -1, 1)}.get(
-        schema.layout, lambda: values
-    )()
-    dtype = np.dtype(schema.fields[0].dtype)
-    return shaped.astype(dtype) if dtype.kind == "f" else np.rint(shaped).astype(dtype)
+    """Return pictures as the user has them, of values that the schema knows, of bytes [n, H, W, channels]."""
+    field, share, (low, high) = schema.fields[0], np.moveaxis(pixels, -1, 1) / 255, _ends(schema)
+    if isinstance(field, Levels | Binary):
+        most = field.n_levels - 1 if isinstance(field, Levels) else 1
+        return np.asarray(schema.decode(np.rint(share * most)))
+    return from_channels_first(low + share * (high - low), schema.layout).astype(field.dtype)
 
 
-def white(schema: Schema) -> float:
-    """Return the value of a picture that is shown white."""
+def _ends(schema: Schema) -> tuple[float, float]:
+    """Return the values of a picture that are shown black and white."""
     field = schema.fields[0]
-    return float(field.high) if isinstance(field, Levels) else 1.0
+    if isinstance(field, Levels):
+        return field.first * field.numerator / field.denominator, field.high
+    if isinstance(field, Real):  # without ends
+        loc, spread = np.asarray(field.loc), 2 * np.asarray(field.scale)
+        return float((loc - spread).min()), float((loc + spread).max())
+    return 0.0, 1.0
 
 
 def cells(schema: Schema, rows: Any) -> list[list[str]]:

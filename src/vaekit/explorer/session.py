@@ -57,7 +57,7 @@ class Session:
         self.fitted, self.schema, self.given = fitted, fitted.schema, data is not None
         if data is None:
             self.codes = known(fitted).codes.numpy()
-            self.rows = self.decoded(self.codes)
+            self.rows = self._as_data(self._means(self.codes))
         else:
             self.codes, self.rows = embed(fitted, data, tell), data
         self.n = len(self.codes)
@@ -188,12 +188,22 @@ class Session:
         return look(self.schema, self.decoded(z))
 
     def decoded(self, codes: NDArray[Any]) -> Any:
-        """Return E[x | z] one row at a time: a frame must not wait for the tile that whole data are decoded in."""
+        """Return E[x | z], in the data's units."""
+        return self.schema.decode(self._means(codes))
+
+    def _means(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return E[x | z] of codes: a frame must not wait for the tile that whole data are decoded in."""
         model = self.fitted.model.eval()
         z = torch.from_numpy(np.ascontiguousarray(codes)).to(model.device)
         size = 1 if len(z) == 1 else 64
-        means = in_tiles(lambda tile: model.likelihood(tile).mean, z, size)
-        return self.schema.decode(means.cpu().numpy())
+        return in_tiles(lambda tile: model.likelihood(tile).mean.cpu(), z, size).numpy()
+
+    def _as_data(self, means: NDArray[Any]) -> Any:
+        """Return rows with values that the schema knows, next to means."""
+        schema = self.schema
+        if schema.is_block:
+            return schema.decode(schema.fields[0].nearest(means))
+        return schema.decode(np.stack([f.nearest(means[:, j]) for j, f in enumerate(schema.fields)], 1), drawn=True)
 
     def codes_of(self, rows: list[int]) -> Plain:
         """Return the codes of some rows, and where they are on the map."""
