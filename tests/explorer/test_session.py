@@ -284,6 +284,12 @@ def test_the_command_writes_the_page(digits, tmp_path, capsys):
     assert "wrote" in done.stderr
 
 
+def test_labels_are_of_data():
+    done = CliRunner().invoke(app, ["explore", "m.vae", "--labels", "y.npy"])
+    assert isinstance(done.exception, vaekit.ParameterError)
+    assert "DATA, which is not given" in str(done.exception)
+
+
 def test_scores_are_given_up_when_the_page_ends(digits):
     session = Session(digits[0].fitted_, digits[1])
     session.ended = True

@@ -8,6 +8,7 @@ import typer
 
 from vaekit.cli import shared
 from vaekit.cli.shared import ModelPath, Quiet, Rows
+from vaekit.errors import MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from vaekit.explorer.session import Session
@@ -36,6 +37,8 @@ def explore(
 
     Example: vaekit explore m.vae measurements.csv --export page.html
     """
+    if data is None and (labels or rows):
+        raise ParameterError("--labels and --rows are of DATA, which is not given. Name it after MODEL.")
     shared.check_output(export)
     fitted = shared.load_model(model)
     from vaekit.data.labels import labels_apart
@@ -61,8 +64,6 @@ def _write(session: Session, path: str, *, quiet: bool) -> None:
 
 def _serve(session: Session, port: int, *, opens: bool, quiet: bool) -> None:
     import webbrowser
-
-    from vaekit.errors import MissingExtraError
 
     try:
         from vaekit.explorer import server

@@ -85,7 +85,7 @@ def listening(port: int) -> socket.socket:
         sock.listen()
     except (OSError, OverflowError) as error:
         sock.close()
-        why = getattr(error, "strerror", None) or error
+        why = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise ParameterError(f"Port {port} cannot be used: {why}. Choose another, or leave it out.") from error
     return sock
 

@@ -22,7 +22,8 @@ async function fetched(path, options) {
   }
   calm();
   if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({ error: `The server refused (${answer.status}). Open the address that vaekit explore printed.` }));
+  const unknown = answer.status === 403 ? "This address is none of the server's. Open the one that vaekit explore printed." : `The server could not answer (${answer.status}).`;
+  const told = await answer.json().catch(() => ({ error: unknown }));
   throw new Error(told.error);
 }
 
@@ -123,8 +124,11 @@ function waiting(words) {
 // -- the row ---------------------------------------------------------------------------------------------------------
 
 async function choose(row) {
+  state.wanted = row;
   await into($("row"), async () => {
-    state.known = await ask("row", { row });
+    const known = await ask("row", { row });
+    if (state.wanted !== row) return;  // another was chosen meanwhile
+    state.known = known;
     state.row = row;
     $("number").value = row;
     $("row").replaceChildren(...aboutRow(state.known, { row }));
