@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import vaekit
+from vaekit.cli.app import app
 from vaekit.explorer import server
 from vaekit.explorer.guard import MOST_BYTES
 
@@ -146,13 +148,12 @@ def test_tokens_are_long_and_new():
     assert len(server.new_token()) >= 32
 
 
-def test_it_says_which_extra_it_needs(table, tmp_path, monkeypatch, capsys):
-    from vaekit.cli.explore import _serve
-
+def test_it_says_which_extra_it_needs_before_any_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "vaekit.explorer.server", None)
     monkeypatch.delattr("vaekit.explorer.server")
-    with pytest.raises(vaekit.MissingExtraError, match=r"vaekit\[explore\]"):
-        _serve(None, 0, opens=False, quiet=True)
+    done = CliRunner().invoke(app, ["explore", "no-such-model.vae"])
+    assert isinstance(done.exception, vaekit.MissingExtraError)
+    assert "pip install 'vaekit[explore]'" in str(done.exception)
 
 
 def test_the_command_opens_the_page_and_ends_at_ctrl_c(sessions, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +41,8 @@ def explore(
     if data is None and (labels or rows):
         raise ParameterError("--labels and --rows are of DATA, which is not given. Name it after MODEL.")
     shared.check_output(export)
+    if export is None:
+        _server()  # an extra that is missing is told before any work is done
     fitted = shared.load_model(model)
     from vaekit.data.labels import labels_apart
     from vaekit.explorer.session import Session
@@ -65,10 +68,7 @@ def _write(session: Session, path: str, *, quiet: bool) -> None:
 def _serve(session: Session, port: int, *, opens: bool, quiet: bool) -> None:
     import webbrowser
 
-    try:
-        from vaekit.explorer import server
-    except ImportError as missing:
-        raise MissingExtraError("explore") from missing
+    server = _server()
     token = server.new_token()
     with server.listening(port) as sock:
         print(server.address(sock, token), flush=True)
@@ -80,3 +80,11 @@ def _serve(session: Session, port: int, *, opens: bool, quiet: bool) -> None:
         except KeyboardInterrupt:  # that is how it ends
             session.ended = True
             shared.say("ended", quiet=quiet)
+
+
+def _server() -> ModuleType:
+    try:
+        from vaekit.explorer import server
+    except ImportError as missing:
+        raise MissingExtraError("explore") from missing
+    return server

@@ -66,7 +66,8 @@ def server_of(session: Session, sock: socket.socket, token: str) -> uvicorn.Serv
         That the address holds.
     """
     app = application(session, token, sock.getsockname()[1])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, server_header=False)
+    quiet: dict[str, Any] = {"log_level": "critical", "server_header": False, "timeout_graceful_shutdown": 1}
+    config = uvicorn.Config(app, lifespan="off", ws="none", proxy_headers=False, **quiet)
     return uvicorn.Server(config)
 
 
