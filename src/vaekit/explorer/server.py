@@ -23,13 +23,8 @@ from vaekit.explorer.guard import Guard, body_of
 from vaekit.explorer.session import Session
 
 HOST = "127.0.0.1"
-FILES = {
-    "index.html": "text/html",
-    "explore.css": "text/css",
-    "explore.js": "text/javascript",
-    "chart.js": "text/javascript",
-    "looks.js": "text/javascript",
-}
+SCRIPTS = ("explore", "ask", "state", "chart", "looks", "row", "path", "units", "own", "sets")
+FILES = {"index.html": "text/html", "explore.css": "text/css"} | {f"{name}.js": "text/javascript" for name in SCRIPTS}
 
 TOLD: dict[str, Callable[[Session], Response]] = {
     "about": lambda s: JSONResponse(s.about()),

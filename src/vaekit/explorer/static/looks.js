@@ -4,6 +4,9 @@ const MOST_CELLS = 24;  // beyond which a row is drawn as a line
 
 export function bytes(text) { return Uint8Array.from(atob(text), c => c.charCodeAt(0)); }
 
+/** Return bytes as base64. */
+export function packed(pixels) { return btoa(pixels.reduce((text, v) => text + String.fromCharCode(v), "")); }
+
 export function element(tag, known = {}, ...inside) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(known)) {
