@@ -11,9 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+import vaekit
 from vaekit.explorer import server
 from vaekit.explorer.looks import levels
 from vaekit.explorer.page import page as exported
+from vaekit.explorer.session import Session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = [
@@ -545,6 +547,18 @@ def test_it_is_read_on_a_telephone(opened, name):
         e.offsetParent && !e.closest(".wide, .unseen, fieldset")
             && e.getBoundingClientRect().right > 360.5).map(e => e.id || e.outerHTML)""")
     assert wide == []
+
+
+def test_a_row_of_many_values_is_a_line(browser):
+    data = np.random.default_rng(0).normal(size=(80, 30)).cumsum(1)
+    one = Running(Session(vaekit.VAE(2, preset="fast", epochs=1).fit(data).fitted_, data))
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto(f"{one.address}#row=3")
+    page.wait_for_selector("#row .odd .facts")
+    assert page.locator("#row canvas").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.close()
+    one.end()
 
 
 def test_light_and_dark(opened):

@@ -109,4 +109,4 @@ export function bars(pairs, most = 8) {
   return made;
 }
 
-export function signed(v) { return (v < 0 ? "−" : "+") + Math.abs(v).toFixed(1); }
+export function signed(v) { return (v < 0 ? "−" : "+") + Math.abs(v).toFixed(Math.abs(v) < 0.1 ? 2 : 1); }
