@@ -20,6 +20,7 @@ from vaekit.cli.demo import demo
 from vaekit.cli.embed import embed
 from vaekit.cli.evaluate import evaluate
 from vaekit.cli.export import export
+from vaekit.cli.explore import explore
 from vaekit.cli.fit import fit
 from vaekit.cli.impute import impute
 from vaekit.cli.info import info
@@ -36,7 +37,7 @@ from vaekit.cli.tune import tune
 from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
-    *(fit, sweep, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report),
+    *(fit, sweep, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report, explore),
     *(compress, decompress, tune, list, test, export, info, serve, demo),
 )
 

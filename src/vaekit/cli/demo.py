@@ -21,6 +21,7 @@ STEPS = (
     "impute {0}/digits.vae builtin:digits -o {0}/whole.npy",
     "evaluate {0}/digits.vae builtin:digits",
     "report {0}/digits.vae builtin:digits --labels builtin:digits::labels -o {0}/report.html",
+    "explore {0}/digits.vae builtin:digits --labels builtin:digits::labels --export {0}/explore.html",
     "fit builtin:digits -o {0}/classes.vae --labels builtin:digits::labels --preset fast --epochs 5",
     "classify {0}/classes.vae builtin:digits -o {0}/classes.csv",
     "compress {0}/digits.vae builtin:digits -o {0}/digits.vaez --compare",
@@ -50,4 +51,4 @@ def demo(
         done = subprocess.run([sys.executable, "-m", "vaekit", *shlex.split(words)], check=False)
         if done.returncode:
             raise typer.Exit(done.returncode)
-    print(f"\nEverything is in {os.path.join(folder, '')}: open report.html, look at samples.png and between.png.")
+    print(f"\nEverything is in {os.path.join(folder, '')}: open report.html and explore.html, look at samples.png.")

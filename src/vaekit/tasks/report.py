@@ -27,7 +27,7 @@ from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
 from vaekit.tasks.tiles import Tell
-from vaekit.training.measures import ACTIVE_VARIANCE
+from vaekit.tasks.units import active_units
 
 Array = NDArray[Any]
 
@@ -252,9 +252,7 @@ def latent_map(seen: Seen) -> Section:
 def traversals(seen: Seen) -> Section:
     """Return what each active unit does when it alone is moved."""
     variance, mean = seen.codes.var(0), seen.codes.mean(0)
-    kl = seen.fitted.record["metrics"]["kl_by_unit_nats"]
-    worth = np.array(kl if kl and len(kl) == len(variance) else variance)
-    active = [int(k) for k in np.argsort(-worth) if variance[k] > ACTIVE_VARIANCE * seen.fitted.model.unit_variance]
+    active, _ = active_units(seen.fitted, seen.codes)
     shown = active[:MOST_UNITS]
     if not shown:
         return Section("A walk along each unit", ["No unit is active: all rows have the same code."])
