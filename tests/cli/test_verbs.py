@@ -386,8 +386,7 @@ def test_demo_does_every_job(vaekit, tmp_path, monkeypatch):
     assert answer.status == 0
     kept_out = {"demo", "sweep", "export", "serve"}  # these but the first need an extra, and the last does not end
     assert {words[0] for words in ran} == {verb.__name__ for verb in VERBS} - kept_out
-    assert answer.text.count("
-$ vaekit ") == len(ran) == 18
+    assert answer.text.count("\n$ vaekit ") == len(ran) == 18
     assert (tmp_path / "demo").is_dir()
     assert vaekit("demo", "-o", tmp_path / "demo").status == 3  # the status of the step that failed
 

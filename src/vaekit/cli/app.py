@@ -19,8 +19,8 @@ from vaekit.cli.decompress import decompress
 from vaekit.cli.demo import demo
 from vaekit.cli.embed import embed
 from vaekit.cli.evaluate import evaluate
-from vaekit.cli.export import export
 from vaekit.cli.explore import explore
+from vaekit.cli.export import export
 from vaekit.cli.fit import fit
 from vaekit.cli.impute import impute
 from vaekit.cli.info import info
