@@ -10,12 +10,14 @@ import numpy as np
 
 from vaekit.data.fields import Array, Field, Real, field_from_json, is_missing
 from vaekit.data.frames import columns_of, frame_of, is_frame
+from vaekit.data.html import html_table
 from vaekit.data.inference import infer_block, infer_column
 from vaekit.data.temporal import in_units, is_temporal
 from vaekit.errors import DataError, ParameterError
 
 Kinds = Mapping[str, str]
 
+HEAD = ("field", "kind", "values", "shape", "gaps")
 ROWS_AT_ONCE = 256  # whose floats on the way to their own dtype fit a cache
 
 
@@ -237,15 +239,20 @@ class Schema:
 
     def __str__(self) -> str:
         """Return the schema as a table."""
-        head = ("field", "kind", "values", "shape", "gaps")
-        rows = [
-            (f.name, f.kind, f.stated_range, _shape_text(f.shape), "yes" if f.missing else "no") for f in self.fields
-        ]
+        head, rows = HEAD, self._told()
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
         lines = [
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
         ]
         return f"{self.n_rows:,} rows were looked at: {self.noun}\n" + "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(HEAD, self._told(), f"{self.n_rows:,} rows were looked at: {self.noun}")
+
+    def _told(self) -> list[tuple[str, ...]]:
+        return [
+            (f.name, f.kind, f.stated_range, _shape_text(f.shape), "yes" if f.missing else "no") for f in self.fields
+        ]
 
     @property
     def noun(self) -> str:

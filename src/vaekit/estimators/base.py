@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,10 +22,11 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 
 from vaekit.codec import archive
 from vaekit.data.frames import frame_of
+from vaekit.data.html import html_table
 from vaekit.data.labels import labels_apart
 from vaekit.data.readers import read
 from vaekit.distributions.likelihoods import LIKELIHOODS
-from vaekit.errors import ParameterError
+from vaekit.errors import MissingExtraError, ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.networks.mlp import ACTIVATIONS
 from vaekit.objectives import OBJECTIVES
@@ -41,6 +42,7 @@ from vaekit.tasks.fit import fit
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
 from vaekit.tasks.options import Options
+from vaekit.tasks.plots import plot_codes, plot_history
 from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.report import report
@@ -50,9 +52,14 @@ from vaekit.tasks.second_stage import SECOND_STAGES
 from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
 from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
-from vaekit.training.diagnosis import Finding
+from vaekit.training.diagnosis import Diagnosis, Finding
 from vaekit.training.presets import PRESETS
 from vaekit.training.progress import JsonLines, Listener, on_screen
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from vaekit.explorer.background import Page
 
 _POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 
@@ -517,6 +524,53 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         return export(self._fitted(), path, None if check is None else loaded(check))
 
+    # -- in a notebook ---------------------------------------------------------------------------------------------
+
+    def explore(self, X: Any = None, labels: Any = None) -> Page:  # noqa: N803
+        """Serve a page to look into the model with, until it is closed or Python ends: see `vaekit.explorer`.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows, optional
+            Rows to look at; without, the codes that the model keeps.
+        labels : array, series, path or column's name, optional
+            Classes of the rows, for colours.
+
+        Returns
+        -------
+        Page
+            `url` is where it is, `close()` ends it; a notebook shows a link.
+
+        Raises
+        ------
+        MissingExtraError
+            When starlette and uvicorn are not installed.
+        """
+        try:
+            from vaekit.explorer.background import Page
+        except ImportError as missing:
+            raise MissingExtraError("explore") from missing
+        from vaekit.explorer.session import Session
+
+        rows, classes = (None, None) if X is None else labels_apart(loaded(X), labels)
+        return Page(Session(self._fitted(), rows, classes))
+
+    def plot_history(self, ax: Axes | None = None) -> Axes:
+        """Draw the bound after each epoch; return the matplotlib axes."""
+        return plot_history(self._fitted(), ax)
+
+    def plot_codes(self, X: Any, labels: Any = None, ax: Axes | None = None) -> Axes:  # noqa: N803
+        """Draw where rows lie in latent space, coloured by labels; return the matplotlib axes."""
+        return plot_codes(self._fitted(), *labels_apart(loaded(X), labels), ax)
+
+    def _html_repr(self) -> str:
+        diagram: str = super()._html_repr()
+        if not hasattr(self, "fitted_"):
+            return diagram
+        told = [(name, value) for name, value in self._fitted().record["metrics"].items() if np.ndim(value) == 0]
+        facts = html_table((), [(name, f"{value:.5g}" if isinstance(value, float) else value) for name, value in told])
+        return f"{diagram}{facts}{self.diagnosis_._repr_html_()}"
+
     # -- what was learned ------------------------------------------------------------------------------------------
 
     @property
@@ -527,14 +581,15 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return frame_of(columns, {k: "Int64" if k.startswith("epoch") else "Float64" for k in columns}, "polars")
 
     @property
-    def diagnosis_(self) -> list[str]:
+    def diagnosis_(self) -> Diagnosis:
         """What went well or wrong, one sentence each, with advice."""
-        return [" ".join(filter(None, (f["sentence"], f["advice"]))) for f in self._fitted().record["diagnosis"]]
+        found = self._fitted().record["diagnosis"]
+        return Diagnosis(" ".join(filter(None, (f["sentence"], f["advice"]))) for f in found)
 
     @property
-    def findings_(self) -> list[str]:
+    def findings_(self) -> Diagnosis:
         """The diagnosis with each finding's topic, and a mark where something is wrong."""
-        return [str(Finding(**f)) for f in self._fitted().record["diagnosis"]]
+        return Diagnosis(str(Finding(**f)) for f in self._fitted().record["diagnosis"])
 
     def _fitted(self) -> Fitted:
         check_is_fitted(self, "fitted_")

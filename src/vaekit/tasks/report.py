@@ -23,6 +23,7 @@ from vaekit.tasks.baselines import Comparison, baselines
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.figures import Figure, bar_chart, line_chart, picture_strip
+from vaekit.tasks.plots import flat_codes
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
@@ -230,7 +231,7 @@ def samples(seen: Seen) -> Section:
 
 def latent_map(seen: Seen) -> Section:
     """Return the codes in two dimensions, to be looked at closely."""
-    z, axes = _flat(seen.codes)
+    z, axes = flat_codes(seen.codes)
     nats = seen.scores.log_likelihood_nats
     groups = _groups(seen)
     points = {
@@ -398,18 +399,6 @@ def _moved(a: str, b: str) -> float:
         return abs(float(a) - float(b)) / (abs(float(a)) + abs(float(b)) + 1e-12)
     except ValueError:
         return 1.0
-
-
-def _flat(codes: Array) -> tuple[Array, list[str]]:
-    """Return codes [n, 2] and what the two axes are."""
-    if codes.shape[1] == 1:
-        return np.column_stack([codes[:, 0], np.zeros(len(codes))]), ["unit 0"]
-    if codes.shape[1] == 2:
-        return codes, ["unit 0", "unit 1"]
-    centred = codes - codes.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:2] * np.sign(axes[:2, np.abs(axes[:2]).argmax(1)].diagonal())[:, None]  # a sign of their own
-    return centred @ axes.T, ["first principal component of the codes", "second"]
 
 
 def _coloured_by(seen: Seen) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vaekit.data.html import html_list
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -28,6 +30,13 @@ class Finding:
         """Return the finding as one line."""
         mark = "ok" if self.level == "good" else "!!"
         return f"{mark}  {self.topic}: {self.sentence} {self.advice}".rstrip()
+
+
+class Diagnosis(list[str]):
+    """The sentences of a diagnosis, which a notebook shows as points."""
+
+    def _repr_html_(self) -> str:
+        return html_list(self)
 
 
 def diagnose(metrics: dict[str, Any], history: list[dict[str, float]], reason: str) -> list[Finding]:
