@@ -29,7 +29,7 @@ class Units(nn.Module):
     >>> units = Units(Schema.infer(np.arange(20, dtype=np.uint8).reshape(5, 2, 2) / 255))
     >>> codes = units.codes(torch.full((1, 2, 2), 7 / 255, dtype=torch.float64))
     >>> codes.flatten(), (255 * units.rows(codes)).flatten()
-    (tensor([7., 7., 7., 7.]), tensor([7., 7., 7., 7.], dtype=torch.float64))
+    (tensor([7., 7., 7., 7.]), tensor([7., 7., 7., 7.]))
     """
 
     loc: Tensor
