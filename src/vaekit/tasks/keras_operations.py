@@ -82,6 +82,8 @@ class Words:
 
     def expanded(self, x: Any, shape: Sequence[int]) -> Any:
         """Return x broadcast to a shape that begins with the number of rows."""
+        before = (1,) * (len(shape) - len(x.shape)) + tuple(x.shape)
+        shape = [size if size >= 0 else own for size, own in zip(shape, before, strict=True)]  # −1 keeps a size
         ones = (1,) * (len(shape) - 1)
         nought = self.k.add(self.k.reshape(self.nought, (BATCH, *ones)), np.zeros((1, *shape[1:]), np.float32))
         return self.k.add(x, self.k.cast(nought, str(x.dtype)))
