@@ -15,8 +15,8 @@ from vaekit.explorer import session as module
 from vaekit.explorer.exports import export
 from vaekit.explorer.looks import cells, levels, look, of_cells, of_levels
 from vaekit.explorer.page import page
-from vaekit.explorer.plane import Plane
 from vaekit.explorer.session import NATS, NOTHING, ODDITY, Session
+from vaekit.tasks.plane import Plane
 
 ALL = [[-99, -99], [99, -99], [99, 99], [-99, 99]]
 

@@ -174,8 +174,16 @@ def test_a_missing_package_is_told_with_its_extra(package, extra, tmp_path, monk
         vae.export(tmp_path / f"m.{extra}")
 
 
-def test_classes_and_units_that_were_dropped_come_along(tmp_path):
+def test_a_model_that_knows_classes_is_exported(tmp_path):
     labels = np.where(RNG.random(40) < 0.5, 0, 1)
     known = vaekit.VAE(latent_dim=3, hidden=(8,), epochs=1, threads=1).fit(DATA["real"], labels=labels)
-    known.model_.decoder.eval()
     assert known.export(Path(tmp_path, "m.onnx"), check=DATA["real"]).relative_difference <= 1e-4
+
+
+def test_units_that_were_dropped_stay_dropped(tmp_path):
+    vae = vaekit.VAE(latent_dim=4, hidden=(8,), epochs=1, threads=1).fit(DATA["real"])
+    vae.model_.keep_units(torch.tensor([3, 1]))
+    made = vae.export(Path(tmp_path, "m.onnx"), check=DATA["real"])
+    assert made.relative_difference <= 1e-4
+    codes, _ = onnx_runner((tmp_path / "m.onnx").read_bytes())(DATA["real"])
+    assert codes.shape == (40, 2)

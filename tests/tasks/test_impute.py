@@ -162,3 +162,13 @@ def test_intervals_of_no_probability_are_refused(of_line, coverage):
 def test_fewer_draws_than_one_are_refused(of_line):
     with pytest.raises(ParameterError, match="number of draws must be at least 1"):
         of_line.impute(line(3), n_draws=0)
+
+
+@pytest.mark.parametrize("name", ["height", "visits", "ward", "ill"])
+def test_a_column_of_gaps_alone_is_filled_with_what_it_was_learned_as(name):
+    table = mixed()
+    row = table.drop_nulls().head(1).with_columns(pl.lit(None).alias(name))
+    made = vaekit.VAE(**SMALL).fit(table).impute(row)
+    assert made.schema == table.schema
+    assert made.null_count().sum_horizontal().item() == 0
+    assert_frame_equal(made.drop(name), row.drop(name))

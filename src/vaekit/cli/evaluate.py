@@ -45,7 +45,7 @@ def evaluate(
     from vaekit.data.labels import labels_apart
     from vaekit.tasks.evaluate import evaluate
 
-    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows)
+    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows, fitted.schema.names)
     with shared.telling("evaluating", quiet=quiet) as tell:
         figures = evaluate(fitted, chosen, classes, importance_samples, tell)
     if json:

@@ -47,7 +47,9 @@ def explore(
     from vaekit.data.labels import labels_apart
     from vaekit.explorer.session import Session
 
-    chosen, classes = (None, None) if data is None else labels_apart(shared.read_rows(data, rows), labels, rows)
+    chosen, classes = None, None
+    if data is not None:
+        chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows, fitted.schema.names)
     with shared.telling("embedding", quiet=quiet) as tell:
         session = Session(fitted, chosen, classes, tell)
     if export is not None:

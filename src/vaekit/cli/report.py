@@ -29,7 +29,7 @@ def report(
     from vaekit.data.labels import labels_apart
     from vaekit.tasks.report import report
 
-    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows)
+    chosen, classes = labels_apart(shared.read_rows(data, rows), labels, rows, fitted.schema.names)
     with shared.telling("reporting", quiet=quiet) as tell:
         page = report(fitted, chosen, classes, tell)
     atomic_write(output, page.encode())

@@ -12,6 +12,8 @@ from vaekit.data.fields import Array, is_missing
 from vaekit.data.frames import columns_of, frame_of, is_frame
 from vaekit.data.schema import Schema, as_array
 
+UNTOLD = "Unknown"  # the dtype of a column of nulls alone
+
 
 def filled(data: Any, schema: Schema, rows: NDArray[np.int64], codes: Array) -> Any:
     """Return a copy of data whose gaps, in some rows, hold the values that codes stand for.
@@ -60,10 +62,12 @@ def _filled_frame(frame: Any, schema: Schema, rows: NDArray[np.int64], codes: Ar
     for j, name in enumerate(schema.names):
         gaps = is_missing(columns[name][rows])
         if gaps.any():
-            values = columns[name].copy()
+            values = columns[name].astype(object if dtypes[name] == UNTOLD else columns[name].dtype)
             values[rows[gaps]] = schema.decode_column(j, flat[gaps, j])
             made[name] = values
-    native = nw.from_native(frame_of(made, {name: dtypes[name] for name in made}, library), eager_only=True)
+    learned = {f.name: f.dtype for f in schema.fields}
+    dtypes = {name: learned[name] if dtypes[name] == UNTOLD else dtypes[name] for name in made}
+    native = nw.from_native(frame_of(made, dtypes, library), eager_only=True)
     return table.with_columns(*[_like(table.get_column(name), native.get_column(name)) for name in made]).to_native()
 
 

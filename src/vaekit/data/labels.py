@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from vaekit.data.fields import Array
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.readers import read
-from vaekit.errors import DataError
+from vaekit.errors import DataError, SourceError
 
 NAME = "label"  # of classes that come without one
 MOST = 1000
@@ -73,7 +74,7 @@ class Labels:
         return {"name": self.name, "values": self.values.tolist()}
 
 
-def labels_apart(data: Any, labels: Any, rows: str | None = None) -> tuple[Any, Any]:
+def labels_apart(data: Any, labels: Any, rows: str | None = None, keep: Collection[str] = ()) -> tuple[Any, Any]:
     """Return data without the column that labels name, and its values; labels of a path are read, others stay.
 
     Parameters
@@ -83,6 +84,13 @@ def labels_apart(data: Any, labels: Any, rows: str | None = None) -> tuple[Any, 
         The name of a column of a frame, else where labels are.
     rows : str, optional
         "A:B", of labels that are read.
+    keep : names of columns
+        Those that a fitted model reads, which stay in the data, too.
+
+    Raises
+    ------
+    SourceError
+        When there is neither such a column nor such a file.
 
     Examples
     --------
@@ -93,13 +101,17 @@ def labels_apart(data: Any, labels: Any, rows: str | None = None) -> tuple[Any, 
     """
     if not isinstance(labels, str | os.PathLike):
         return data, labels
-    if is_frame(data):
-        import narwhals as nw
+    if not is_frame(data):
+        return data, read(labels, rows)
+    import narwhals as nw
 
-        table = nw.from_native(data, eager_only=True)
-        if labels in table.columns:
-            return table.drop(labels).to_native(), table.get_column(str(labels)).to_native()
-    return data, read(labels, rows)
+    table, name = nw.from_native(data, eager_only=True), os.fspath(labels)
+    if name in table.columns:
+        return (data if name in keep else table.drop(name).to_native()), table.get_column(name).to_native()
+    try:
+        return data, read(labels, rows)
+    except SourceError as error:
+        raise SourceError(f"{error} Nor is it a column: these are {', '.join(table.columns)}.") from None
 
 
 def _column(labels: Any) -> tuple[str, Array]:

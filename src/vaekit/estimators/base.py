@@ -398,11 +398,11 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def evaluate(self, X: Any, labels: Any = None, importance_samples: int = IMPORTANCE_SAMPLES) -> dict[str, Any]:  # noqa: N803
         """Return the figures of `vaekit.tasks.evaluate.evaluate`."""
-        return evaluate(self._fitted(), *labels_apart(loaded(X), labels), importance_samples)
+        return evaluate(self._fitted(), *self._labels_apart(X, labels), importance_samples)
 
     def report(self, X: Any, labels: Any = None) -> str:  # noqa: N803
         """Return a page about the model on rows, as HTML that holds all it shows: see `vaekit.tasks.report.report`."""
-        return report(self._fitted(), *labels_apart(loaded(X), labels))
+        return report(self._fitted(), *self._labels_apart(X, labels))
 
     def compress(
         self,
@@ -552,7 +552,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise MissingExtraError("explore") from missing
         from vaekit.explorer.session import Session
 
-        rows, classes = (None, None) if X is None else labels_apart(loaded(X), labels)
+        rows, classes = (None, None) if X is None else self._labels_apart(X, labels)
         return Page(Session(self._fitted(), rows, classes))
 
     def plot_history(self, ax: Axes | None = None) -> Axes:
@@ -561,7 +561,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def plot_codes(self, X: Any, labels: Any = None, ax: Axes | None = None) -> Axes:  # noqa: N803
         """Draw where rows lie in latent space, coloured by labels; return the matplotlib axes."""
-        return plot_codes(self._fitted(), *labels_apart(loaded(X), labels), ax)
+        return plot_codes(self._fitted(), *self._labels_apart(X, labels), ax)
 
     def _html_repr(self) -> str:
         diagram: str = super()._html_repr()
@@ -590,6 +590,10 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def findings_(self) -> Diagnosis:
         """The diagnosis with each finding's topic, and a mark where something is wrong."""
         return Diagnosis(str(Finding(**f)) for f in self._fitted().record["diagnosis"])
+
+    def _labels_apart(self, X: Any, labels: Any) -> tuple[Any, Any]:  # noqa: N803
+        """Return rows and labels; a column that names these stays in the rows where the model reads it."""
+        return labels_apart(loaded(X), labels, keep=self._fitted().schema.names)
 
     def _fitted(self) -> Fitted:
         check_is_fitted(self, "fitted_")

@@ -17,11 +17,11 @@ from vaekit.data.labels import Labels
 from vaekit.data.rows import take_rows
 from vaekit.errors import DataError, ParameterError, VaekitError
 from vaekit.explorer.looks import Plain, look, of_cells, of_levels, packed, said
-from vaekit.explorer.plane import Plane
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
 from vaekit.tasks.explain import explain
 from vaekit.tasks.impute import impute
+from vaekit.tasks.plane import Plane
 from vaekit.tasks.reconstruct import reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, known, score

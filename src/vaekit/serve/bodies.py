@@ -39,11 +39,10 @@ def data_of(body: bytes, media_type: str, schema: Schema) -> Any:
         When they are no rows.
     """
     if media_type in SUFFIXES:
-        data = parse(body, SUFFIXES[media_type], "The body")
-        return _with_known_gaps(data, schema) if is_frame(data) else data
+        return parse(body, SUFFIXES[media_type], "The body")
     rows = object_of(body).get("rows")
     if schema.is_frame or isinstance(rows, dict) or (isinstance(rows, list) and rows and isinstance(rows[0], dict)):
-        return _with_known_gaps(_table(rows, schema), schema)
+        return _table(rows, schema)
     return _array(rows, schema)
 
 
@@ -127,15 +126,6 @@ def _series(name: str, cells: list[Any], dtype: str) -> Any:
         return pl.Series(name, cells)
     except (DataError, OverflowError) as error:
         raise DataError(f"Column '{name}' cannot be read as {dtype or 'numbers'}: {error}") from None
-
-
-def _with_known_gaps(frame: Any, schema: Schema) -> Any:
-    """Return a frame whose columns of nulls alone have the dtypes that the model learned."""
-    import polars as pl
-
-    dtypes = {} if schema.is_block else {f.name: f.dtype for f in schema.fields}
-    untold = [name for name, dtype in frame.schema.items() if dtype == pl.Null and name in dtypes]
-    return frame.with_columns(*[pl.col(name).cast(_polars_dtype(dtypes[name])) for name in untold])
 
 
 def _polars_dtype(name: str) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.data.labels import Labels
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
+from vaekit.tasks.plane import Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,33 +44,16 @@ def plot_codes(fitted: Fitted, data: Any, labels: Any = None, ax: Axes | None = 
         A colour for each.
     ax : matplotlib axes, optional
     """
-    flat, names = flat_codes(embed(fitted, data))
+    codes = embed(fitted, data)
+    plane = Plane.of(codes)
+    flat = plane.flat(codes)
     ax = _axes(ax)
     if labels is None:
         ax.scatter(flat[:, 0], flat[:, 1], s=4, linewidths=0)
     else:
         _draw_classes(ax, flat, Labels.of(labels, len(flat)))
-    ax.set(xlabel=names[0], ylabel=names[1])
+    ax.set(xlabel=plane.names[0], ylabel=plane.names[1])
     return ax
-
-
-def flat_codes(codes: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, str]]:
-    """Return codes [n, d] as points [n, 2], and what the two axes are: units, or principal components of more than two.
-
-    Examples
-    --------
-    >>> points, names = flat_codes(np.random.default_rng(0).normal(size=(5, 1)))
-    >>> points.shape, names
-    ((5, 2), ('unit 0', ''))
-    """
-    if codes.shape[1] == 1:
-        return np.column_stack([codes[:, 0], np.zeros(len(codes))]), ("unit 0", "")
-    if codes.shape[1] == 2:
-        return codes, ("unit 0", "unit 1")
-    centred = codes - codes.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:2] * np.sign(axes[:2, np.abs(axes[:2]).argmax(1)].diagonal())[:, None]  # a sign of their own
-    return centred @ axes.T, ("first principal component of the codes", "second")
 
 
 def _draw_classes(ax: Axes, flat: NDArray[Any], labels: Labels) -> None:

@@ -23,7 +23,7 @@ from vaekit.tasks.baselines import Comparison, baselines
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.figures import Figure, bar_chart, line_chart, picture_strip
-from vaekit.tasks.plots import flat_codes
+from vaekit.tasks.plane import Plane
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
@@ -231,7 +231,8 @@ def samples(seen: Seen) -> Section:
 
 def latent_map(seen: Seen) -> Section:
     """Return the codes in two dimensions, to be looked at closely."""
-    z, axes = flat_codes(seen.codes)
+    plane = Plane.of(seen.codes)
+    z, axes = plane.flat(seen.codes), plane.names
     nats = seen.scores.log_likelihood_nats
     groups = _groups(seen)
     points = {
