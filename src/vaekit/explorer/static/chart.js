@@ -8,7 +8,7 @@ const UNKNOWN = "#8b949c";
 const RAMP = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121],
   [109, 205, 89], [180, 222, 44], [253, 231, 37]];  // viridis
 const SHADES = 24;
-const EDGE = { left: 46, right: 8, top: 8, bottom: 40 };
+const EDGE = { left: 60, right: 8, top: 8, bottom: 40 };
 const NEAR = 14;  // pixels
 const FARTHEST_ZOOM = 1e5;
 
