@@ -30,6 +30,8 @@ EXPECTED = re.compile("status of 400|willReadFrequently")  # a question refused;
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to look at the page with")
 
+LEFT, RIGHT = 60, 8  # of the chart's edges
+
 
 class Running:
     """A server in a thread."""
@@ -108,8 +110,8 @@ def pixels_of(page, selector):
 def place_of(page, point):
     """Return where on the screen a point of the map is."""
     box, (x0, x1, y0, y1) = page.locator("#chart").bounding_box(), view_of(page)
-    width, height = box["width"] - 54, box["height"] - 48
-    x = box["x"] + 46 + (point[0] - x0) / (x1 - x0) * width
+    width, height = box["width"] - LEFT - RIGHT, box["height"] - 48
+    x = box["x"] + LEFT + (point[0] - x0) / (x1 - x0) * width
     return float(x), float(box["y"] + 8 + (y1 - point[1]) / (y1 - y0) * height)
 
 
@@ -183,7 +185,7 @@ def test_frames_come_at_once_and_the_last_place_wins(opened, sessions):
     assert 1 <= len(asked) <= 61
     last = float(page.inner_text("#pointer-words").split(",")[0].replace("−", "-"))
     x0, x1, *_ = view_of(page)
-    width = page.locator("#chart").bounding_box()["width"] - 54
+    width = page.locator("#chart").bounding_box()["width"] - LEFT - RIGHT
     assert last == pytest.approx(59 * (x1 - x0) / width, abs=2 * (x1 - x0) / width)
 
 
@@ -570,7 +572,9 @@ def test_light_and_dark(opened):
         (page_level, ink), (card, _), _, (_, faint) = level
         assert (page_level < 100 < ink, card < 100) == ((True, True) if is_dark else (False, False))
         assert abs(faint - card) > 90  # is read on it
-        corner = page.evaluate("[...document.querySelector('#chart').getContext('2d').getImageData(46, 8, 1, 1).data]")
+        corner = page.evaluate(
+            f"[...document.querySelector('#chart').getContext('2d').getImageData({LEFT}, 8, 1, 1).data]"
+        )
         assert corner[3] > 0  # the frame is drawn
 
 
