@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vaekit.estimators.imputer import Imputer
     from vaekit.estimators.load import load
     from vaekit.estimators.outlier_detector import OutlierDetector
-    from vaekit.estimators.vae import FSQ, VAE, VQVAE, Autoencoder, HypersphericalVAE
+    from vaekit.estimators.vae import FSQ, VAE, VQVAE, Autoencoder, ConditionalVAE, HypersphericalVAE
     from vaekit.tasks.compress import decompress
 
 # Bound at first use, so that `vaekit --help` need not import torch.
@@ -37,6 +37,7 @@ _HOMES = {
     "VAE": "vaekit.estimators.vae",
     "Autoencoder": "vaekit.estimators.vae",
     "Classifier": "vaekit.estimators.classifier",
+    "ConditionalVAE": "vaekit.estimators.vae",
     "FSQ": "vaekit.estimators.vae",
     "HypersphericalVAE": "vaekit.estimators.vae",
     "VQVAE": "vaekit.estimators.vae",
@@ -63,6 +64,7 @@ __all__ = [
     "Autoencoder",
     "Classifier",
     "CodecError",
+    "ConditionalVAE",
     "DataError",
     "HypersphericalVAE",
     "Imputer",

@@ -28,6 +28,7 @@ PRIOR_OF = {
     "fsq": "autoregressive",
     "vq": "autoregressive",
     "hyperspherical": "uniform",
+    "conditional": "style-and-class",
 }
 assert set(MODELS) == set(ESTIMATORS) == set(PRIOR_OF)
 
@@ -55,7 +56,7 @@ def fitted(situation, data, fits):
 
 def fit(model_name, network, data, seed=0, **settings):
     settings = {"latent_dim": 3, "hidden": (8, 16), "epochs": 2, "threads": 1, **settings}
-    return ESTIMATORS[model_name](network=network, random_state=seed, **settings).fit(data)
+    return ESTIMATORS[model_name](network=network, random_state=seed, **settings).fit(data, np.arange(n_rows(data)) % 2)
 
 
 def untrained(model_name, network, data, latent_dim=5, **parts):
@@ -64,7 +65,7 @@ def untrained(model_name, network, data, latent_dim=5, **parts):
     codes = schema.encode(data)
     likelihoods = choose_likelihoods(schema, codes)
     torch.manual_seed(0)
-    parts = {"prior": PRIOR_OF[model_name]} | parts
+    parts = {"prior": PRIOR_OF[model_name], "n_classes": 2 * MODELS[model_name].needs_classes} | parts
     architecture = Architecture(model_name, latent_dim, likelihoods, network, (8, 16), **parts)
     model = build(architecture, schema)
     model.prepare(torch.from_numpy(np.ascontiguousarray(codes)))
@@ -127,7 +128,8 @@ def test_a_saved_and_loaded_model_gives_bit_equal_answers(fitted, data, tmp_path
     for verb in VERBS.values():
         assert same(verb(loaded, data), verb(fitted, data))
     assert same(loaded.sample(20), fitted.sample(20))
-    assert same(loaded.inverse_transform(np.eye(3)), fitted.inverse_transform(np.eye(3)))
+    z = np.eye(fitted.latent_dim_)
+    assert same(loaded.inverse_transform(z), fitted.inverse_transform(z))
 
 
 def test_dropped_units_change_nothing_that_is_at_their_prior_mean(network, data):
@@ -238,7 +240,7 @@ def test_global_random_numbers_do_not_matter(model_name, network, data, fitted):
 def test_answers_are_finite_and_in_the_container_of_the_data(fitted, data):
     assert np.isfinite(fitted.transform(data)).all()
     assert np.isfinite(fitted.score_samples(data)).all()
-    for rows in (fitted.reconstruct(data), fitted.sample(n_rows(data)), fitted.inverse_transform(np.zeros((48, 3)))):
+    for rows in (fitted.reconstruct(data), fitted.sample(n_rows(data)), fitted.inverse_transform(np.zeros((48, fitted.latent_dim_)))):
         assert type(rows) is type(data)
         if is_frame(data):
             assert rows.schema == data.schema

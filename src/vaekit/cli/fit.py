@@ -34,7 +34,10 @@ def fit(
             "--for", metavar="NAME", help="any, compression, imputation, anomalies or synthesis: what the model is for."
         ),
     ] = "any",
-    model: Annotated[str, typer.Option(metavar="NAME", help="vae, autoencoder, fsq, vq or hyperspherical.")] = "vae",
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="vae, autoencoder, fsq, vq, hyperspherical, or with --labels conditional."),
+    ] = "vae",
     latent_dim: Annotated[
         str, typer.Option(metavar="N|auto", help="Latent units; auto keeps the active ones.")
     ] = "auto",

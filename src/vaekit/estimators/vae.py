@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
@@ -272,10 +272,65 @@ class HypersphericalVAE(_Configured):
     _model: ClassVar[str] = "hyperspherical"
 
 
+class ConditionalVAE(_Configured):
+    """A variational autoencoder of rows with classes, whose decoder reads the class beside a code of all else.
+
+    `fit(X, y)` takes a class of each row, −1 or a gap where it is not known. A code has `latent_dim` units of style,
+    then one for each class, 1 at the row's own: `transform` tells the likeliest class of a row, and a code whose class
+    is another one is decoded as a row of that class in the same style.
+
+    References
+    ----------
+    Sohn, Lee and Yan (2015), Learning structured output representation using deep conditional generative models.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import vaekit
+    >>> X, y = load_iris(return_X_y=True)
+    >>> vae = vaekit.ConditionalVAE(latent_dim=2, epochs=5).fit(X, y)
+    >>> vae.transform(X).shape, vae.sample(3, given={"label": 2}).shape, vae.classify(X).shape
+    ((150, 5), (3, 4), (150,))
+    """
+
+    __doc__ = (__doc__ or "").replace("\n    References", PARAMETERS + "\n    References", 1)
+    _model: ClassVar[str] = "conditional"
+
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None, **run: Any) -> Self:  # noqa: N803
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or path of n_samples rows
+        y, labels : array, series, frame of one column, path or name of a column of X
+            Classes of the rows, −1 or a gap where they are not known; one of the two.
+        **run
+            `log`, `checkpoint`, `resume` and `listeners` of `VAE.fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ParameterError
+            When a setting is outside its rule, or there are no classes.
+        DataError
+            When the data are not fit to be learned from.
+        """
+        return super().fit(X, labels=y if labels is None else labels, **run)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
 ESTIMATORS: dict[str, type[_Configured]] = {
     "vae": VAE,
     "autoencoder": Autoencoder,
     "fsq": FSQ,
     "vq": VQVAE,
     "hyperspherical": HypersphericalVAE,
+    "conditional": ConditionalVAE,
 }

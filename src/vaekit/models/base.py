@@ -33,23 +33,26 @@ class LatentModel(nn.Module):
     ----------
     default_objective : str
     priors : mapping of str to callable
-        Those it can stand on by name, each made of the number of latent units.
+        Those it can stand on by name, each made of the number of latent units, and of classes where it needs them.
     noun, its_prior : str
         What errors call it, and its prior where there is one alone.
     layered : bool
         Whether there may be several stochastic layers.
     point_mass : bool
         Whether q(z | x) is one point: then no draw tightens the bound, and its KL pushes no encoder.
+    needs_classes : bool
+        Whether it is of rows with classes alone.
     least_units : int
         Of z.
     """
 
     default_objective: ClassVar[str] = "elbo"
-    priors: ClassVar[Mapping[str, Callable[[int], Prior]]] = PRIORS
+    priors: ClassVar[Mapping[str, Callable[..., Prior]]] = PRIORS
     noun: ClassVar[str] = "A model"
     its_prior: ClassVar[str] = ""
     layered: ClassVar[bool] = False
     point_mass: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
     least_units: ClassVar[int] = 1
     decoder: Decoder
 

@@ -20,6 +20,7 @@ from vaekit.distributions.product import ProductLikelihood
 from vaekit.errors import ParameterError
 from vaekit.models.autoencoder import Autoencoder
 from vaekit.models.base import LatentModel
+from vaekit.models.conditional import ConditionalVAE
 from vaekit.models.hierarchical import HierarchicalVAE, layer_sizes
 from vaekit.models.hyperspherical import HypersphericalVAE
 from vaekit.models.inputs import BlockInputs, TableInputs, make_inputs, n_inputs, top_code
@@ -30,6 +31,7 @@ from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.mlp import MLP
 from vaekit.priors import PRIORS, Prior
 from vaekit.priors.class_mixture import ClassMixture
+from vaekit.priors.style_and_class import StyleAndClassPrior
 from vaekit.priors.top_down import TopDownPrior
 
 MODELS: dict[str, type[Any]] = {
@@ -38,6 +40,7 @@ MODELS: dict[str, type[Any]] = {
     "fsq": FSQ,
     "vq": VQVAE,
     "hyperspherical": HypersphericalVAE,
+    "conditional": ConditionalVAE,
 }
 
 ACCEPTS: dict[str, set[str]] = {
@@ -88,7 +91,7 @@ class Architecture:
     model : str
         A name of `MODELS`.
     latent_dim : int
-        Units of z the decoder reads.
+        Units of z the decoder reads, a conditional model's classes not counted.
     likelihoods : tuple of str
         One for each field, in the schema's order; "" for a constant.
     network : {"mlp", "conv", "custom"}
@@ -149,20 +152,28 @@ def build(
     """
     inputs, observation = make_inputs(schema), make_observation(schema, architecture.likelihoods)
     encoder = encoder or make_encoder(architecture, inputs)
-    decoder = decoder or make_decoder(architecture, observation)
-    parts = (inputs, encoder, decoder, make_prior(architecture), observation)
+    prior = make_prior(architecture)
+    decoder = decoder or make_decoder(architecture, observation, prior.latent_dim)
+    parts = (inputs, encoder, decoder, prior, observation)
     if architecture.n_classes:
-        return SemiSupervisedVAE(*parts, classifier=make_classifier(architecture, inputs))
+        return of_classes(architecture)(*parts, classifier=make_classifier(architecture, inputs))
     if architecture.levels > 1:
         return HierarchicalVAE(*parts, n_hidden=architecture.hidden[-1], activation=architecture.activation)
     model: LatentModel = MODELS[architecture.model](*parts)
     return model
 
 
+def of_classes(architecture: Architecture) -> type[Any]:
+    """Return the model that learns classes with the rows: the one by name, or what a VAE becomes with them."""
+    model = MODELS[architecture.model]
+    return model if model.needs_classes else SemiSupervisedVAE
+
+
 def make_prior(architecture: Architecture) -> Prior:
     """Return the prior: one by name, of classes, or with several stochastic layers one by name at the top of them."""
     if architecture.n_classes:
-        return ClassMixture(architecture.latent_dim, architecture.n_classes)
+        made = StyleAndClassPrior if MODELS[architecture.model].needs_classes else ClassMixture
+        return made(architecture.latent_dim, architecture.n_classes)
     if architecture.levels == 1:
         known = PRIORS | dict(MODELS[architecture.model].priors)  # its own, or one of a second stage
         return known[architecture.prior](architecture.latent_dim)
@@ -189,12 +200,12 @@ def make_classifier(architecture: Architecture, inputs: BlockInputs | TableInput
     return MLP(n_inputs(inputs), architecture.hidden, "relu")
 
 
-def make_decoder(architecture: Architecture, observation: Likelihood) -> nn.Module:
+def make_decoder(architecture: Architecture, observation: Likelihood, latent_dim: int) -> nn.Module:
     """Return the decoder's body: from z to features, or to the parameters themselves where it is convolutional."""
     if architecture.network == "conv":
         p, c, h, w = observation.parameter_shape
-        return ConvDecoder(architecture.latent_dim, (p * c, h, w), architecture.hidden[0])
-    return MLP(architecture.latent_dim, architecture.hidden[::-1], architecture.activation)
+        return ConvDecoder(latent_dim, (p * c, h, w), architecture.hidden[0])
+    return MLP(latent_dim, architecture.hidden[::-1], architecture.activation)
 
 
 # -- likelihoods -------------------------------------------------------------------------------------------------------

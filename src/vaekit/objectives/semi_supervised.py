@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from vaekit.data.batches import spread
 from vaekit.models.base import LatentModel
+from vaekit.models.classes import ModelOfClasses
 from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.objectives.bound import Bound
 from vaekit.objectives.elbo import elbo
@@ -34,14 +35,14 @@ class SemiSupervised:
 
     Parameters
     ----------
-    model : SemiSupervisedVAE
+    model : ModelOfClasses
     rows : Tensor of shape (n, *event_shape)
         All codes to train on.
     classes : Tensor of int, of shape (n,)
         From 0; −1 where not known.
     """
 
-    def __init__(self, model: SemiSupervisedVAE, rows: Tensor, classes: Tensor) -> None:
+    def __init__(self, model: ModelOfClasses, rows: Tensor, classes: Tensor) -> None:
         known = (classes >= 0).nonzero()[:, 0]
         self.rows, self.classes = rows[known], classes[known]
         counts = torch.bincount(self.classes, minlength=model.prior.n_classes) + 1.0
@@ -70,14 +71,18 @@ class SemiSupervised:
 
     def _labelled(self, model: SemiSupervisedVAE) -> Tensor:
         """Return the mean of log q(y | x) + log p(y | z) over some labelled rows."""
-        some = torch.randint(len(self.rows), (AT_ONCE,)) if len(self.rows) > AT_ONCE else torch.arange(len(self.rows))
-        some = some.to(self.rows.device)
+        some = self._some(AT_ONCE)
         x, y = model.observation.observe(self.rows[some]), self.classes[some][:, None]
         z, _ = self._drawn(model, x, 1)
         log_p = model.prior.log_joint(z[0]).log_softmax(-1)  # [m, K]
         return (model.log_classes(model.inputs(x)) + log_p).gather(1, y).mean()
 
-    def _inconsistency(self, model: SemiSupervisedVAE, inputs: Tensor, log_y: Tensor) -> Tensor:
+    def _some(self, most: int) -> Tensor:
+        """Return the places of some labelled rows, or of all where they are few."""
+        n = len(self.rows)
+        return (torch.randint(n, (most,)) if n > most else torch.arange(n)).to(self.rows.device)
+
+    def _inconsistency(self, model: ModelOfClasses, inputs: Tensor, log_y: Tensor) -> Tensor:
         """Return C for rows that the encoder reads as inputs, their log q(y | x) given: [n]."""
         fixed, y = log_y.detach(), log_y.exp()
         around = kl_of_classes(fixed, model.log_classes(inputs + self._worst(model, inputs, fixed)))
@@ -85,7 +90,7 @@ class SemiSupervised:
         unbalanced = (share * (share.clamp_min(1e-9).log() - self.log_share)).sum()
         return around - SURE * (y * log_y).sum(-1) + BALANCED * unbalanced
 
-    def _worst(self, model: SemiSupervisedVAE, inputs: Tensor, log_y: Tensor) -> Tensor:
+    def _worst(self, model: ModelOfClasses, inputs: Tensor, log_y: Tensor) -> Tensor:
         """Return the r of length ε that changes q(y | x) most, [n, *inputs.shape] (Miyato et al., 2018, eq. 13)."""
         r = (self.far * unit(torch.randn_like(inputs))).requires_grad_()
         (gradient,) = torch.autograd.grad(kl_of_classes(log_y, model.log_classes(inputs + r)).sum(), r)

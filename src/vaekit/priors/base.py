@@ -47,3 +47,13 @@ class Prior(nn.Module):
     def keep_units(self, units: Tensor, centre: Tensor) -> bool:
         """Become the prior of `units` alone, the others held at `centre` [d]; return whether this prior can."""
         return False
+
+
+class PriorOfClasses(Prior):
+    """A prior that knows classes y, from 0 to n_classes − 1, and draws codes of one."""
+
+    n_classes: int
+
+    def sample_of(self, classes: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return a draw of p(z | y) for each of the classes y [n]: [n, latent_dim]."""
+        raise NotImplementedError

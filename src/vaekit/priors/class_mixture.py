@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from vaekit.distributions.posteriors import LOG_2PI
+from vaekit.priors.base import PriorOfClasses
 from vaekit.priors.mixture import GaussianMixture
 
 
-class ClassMixture(GaussianMixture):
+class ClassMixture(GaussianMixture, PriorOfClasses):
     """p(z) = Σ_y p(y) p(z | y), p(z | y) = Σ_k p(k | y) N(z; m_yk, L_yk L_ykᵀ).
 
     Parameters

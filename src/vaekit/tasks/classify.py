@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaekit.errors import ParameterError
+from vaekit.models.classes import ModelOfClasses
 from vaekit.models.fitted import Fitted
-from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
 
@@ -69,5 +69,5 @@ def _probabilities(fitted: Fitted, codes: Tensor) -> Tensor:
     x = observed(model, codes)
     if fitted.linear is not None:
         return fitted.linear.log_classes(model.posterior(x).mean.cpu()).exp()
-    assert isinstance(model, SemiSupervisedVAE)
+    assert isinstance(model, ModelOfClasses)
     return model.log_classes(model.inputs(x)).exp().cpu()

@@ -23,10 +23,12 @@ from vaekit.data.schema import Schema, as_array
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
+from vaekit.models.classes import ModelOfClasses
+from vaekit.models.conditional import ConditionalVAE
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
-from vaekit.models.semi_supervised import SemiSupervisedVAE
 from vaekit.objectives import NOT_COMPILED, OF_AUTOENCODERS, OF_VAES
+from vaekit.objectives.conditional import Conditional
 from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.priors import PRIORS
 from vaekit.tasks.explain import nats_by_value
@@ -162,7 +164,7 @@ def load_rows(raw: Any, options: Options, classes: Labels | None = None) -> Load
 
 def choose_architecture(options: Options, schema: Schema, codes: Array, n_classes: int = 0) -> Architecture:
     """Return the architecture that the options, the preset and the data ask for."""
-    _check_combination(options)
+    _check_combination(options, n_classes)
     size = n_inputs(make_inputs(schema))
     own = options.encoder is not None or options.decoder is not None
     chosen = presets.default_network(options.preset, schema) if options.network == "auto" else options.network
@@ -237,7 +239,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         precision=choose_precision(options.precision, device, model),
         threads=choose_threads(options.threads, small=is_small(model, batch_size)),
         compiled=options.compile == "yes" or repaid,
-        to_the_end=isinstance(model, SemiSupervisedVAE),
+        to_the_end=isinstance(model, ModelOfClasses),
     )
 
 
@@ -272,9 +274,14 @@ def _latent_dim(options: Options, size: int) -> int:
     return max(options.levels or 1, presets.default_latent_dim(options.model, size, options.preset))
 
 
-def _check_combination(options: Options) -> None:
+def _check_combination(options: Options, n_classes: int) -> None:
     """Raise what no setting is wrong with by itself."""
     levels, model = options.levels or 1, MODELS[options.model]
+    if model.needs_classes and not n_classes:
+        raise ParameterError(
+            f"{model.noun} requires y to be passed, but the target y is None. Give the classes of rows as labels, or "
+            "use a VAE."
+        )
     if not model.layered and options.purpose == "compression":
         raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if not model.layered and (levels > 1 or options.prior not in ("auto", *model.priors)):
@@ -367,8 +374,9 @@ def _prior(options: Options, n_rows: int) -> str:
 
 def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) -> SemiSupervised:
     """Return the objective of rows [n, *event_shape] whose classes [n] are known, or −1."""
-    assert isinstance(model, SemiSupervisedVAE)
-    return SemiSupervised(model.to(device), torch.from_numpy(rows).to(device), torch.from_numpy(classes).to(device))
+    assert isinstance(model, ModelOfClasses)
+    made = Conditional if isinstance(model, ConditionalVAE) else SemiSupervised
+    return made(model.to(device), torch.from_numpy(rows).to(device), torch.from_numpy(classes).to(device))
 
 
 def _all_that_is_learned(train: Array, held_out: Array, classes: Labels | None) -> list[Array]:

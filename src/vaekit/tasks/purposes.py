@@ -31,7 +31,7 @@ DEAR = 4  # times a pass with many draws takes one with a single draw
 WIDTH_BY_ROW = "gaussian-heteroscedastic"
 LEAST_BATCH = 64  # of rows some of whose classes are known
 WITH_LABELS: dict[str, tuple[Any, ...]] = {  # what may be said of a model that learns these too
-    "model": ("vae",),
+    "model": ("vae", "conditional"),
     "purpose": ("any",),
     "objective": ("auto", "elbo"),
     "levels": (None, 1),
@@ -181,7 +181,7 @@ def for_classes(options: Options, n_rows: int) -> Options:
             raise ParameterError(f"A model that learns labels takes no {name}={asked!r}. Leave it, or the labels.")
     return replace(
         options,
-        prior="mixture",
+        prior=options.prior if MODELS[options.model].needs_classes else "mixture",
         compile="no",
         epochs=options.epochs or (None if options.time else default_epochs(options.preset, DEAR * n_rows, "mlp")),
         batch_size=options.batch_size or max(LEAST_BATCH, 2 * default_batch_size(n_rows)),

@@ -14,9 +14,9 @@ from vaekit.data.batches import seed_of
 from vaekit.data.frames import concatenated
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
+from vaekit.models.classes import ModelOfClasses
 from vaekit.models.fitted import Fitted
-from vaekit.models.semi_supervised import SemiSupervisedVAE
-from vaekit.priors.class_mixture import ClassMixture
+from vaekit.priors.base import PriorOfClasses
 from vaekit.tasks.classify import place_of
 from vaekit.tasks.gaps import with_gaps
 from vaekit.tasks.given import balanced, sample_given
@@ -89,8 +89,8 @@ def class_asked(fitted: Fitted, given: Mapping[str, Any], balance: str | None) -
         When a class and something else are asked for.
     """
     model = fitted.model
-    name = fitted.record["classes"]["name"] if isinstance(model, SemiSupervisedVAE) else None
-    if not isinstance(model, SemiSupervisedVAE) or name is None or name not in (*given, balance):
+    name = fitted.record["classes"]["name"] if isinstance(model, ModelOfClasses) else None
+    if not isinstance(model, ModelOfClasses) or name is None or name not in (*given, balance):
         return None
     if len(given) + (balance is not None) > 1:
         raise ParameterError(f"{name} is a class, and stands alone: give nothing beside it, and balance nothing else.")
@@ -111,7 +111,7 @@ def _codes(model: LatentModel, n: int, temperature: float, of: Sequence[int]) ->
     """Return n draws of p(z), or of p(z | y) with the classes in turn: [n, d]."""
     if not of:
         return model.prior.sample(n, temperature)
-    assert isinstance(model.prior, ClassMixture)
+    assert isinstance(model.prior, PriorOfClasses)
     return model.prior.sample_of(torch.tensor(of).repeat(-(-n // len(of)))[:n], temperature)
 
 
