@@ -50,7 +50,7 @@ def measure(member: str, seed: int, n_rows: int, epochs: int) -> dict[str, float
         test, truth = file["x_test"][:N_TEST], file["y_test"][:N_TEST]
     model, settings = MEMBERS[member]
     began = time.process_time()
-    fitted = ESTIMATORS[model](**COMMON, **settings, epochs=epochs, random_state=seed).fit(train)
+    fitted = ESTIMATORS[model](**COMMON, **settings, epochs=epochs, random_state=seed).fit(train, labels)
     seconds = time.process_time() - began
     figures, codes = fitted.evaluate(test, importance_samples=DRAWS), fitted.transform(train)
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

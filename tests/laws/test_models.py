@@ -240,7 +240,11 @@ def test_global_random_numbers_do_not_matter(model_name, network, data, fitted):
 def test_answers_are_finite_and_in_the_container_of_the_data(fitted, data):
     assert np.isfinite(fitted.transform(data)).all()
     assert np.isfinite(fitted.score_samples(data)).all()
-    for rows in (fitted.reconstruct(data), fitted.sample(n_rows(data)), fitted.inverse_transform(np.zeros((48, fitted.latent_dim_)))):
+    for rows in (
+        fitted.reconstruct(data),
+        fitted.sample(n_rows(data)),
+        fitted.inverse_transform(np.zeros((48, fitted.latent_dim_))),
+    ):
         assert type(rows) is type(data)
         if is_frame(data):
             assert rows.schema == data.schema
@@ -284,15 +288,16 @@ def test_wrong_shapes_are_refused(model_name, network, data):
     model = untrained(model_name, network, data)[0].model
     with pytest.raises(DataError, match=r"Expected codes of shape \(n, .*\); got \(2, 1\)"):
         model.posterior(torch.zeros(2, 1))
-    with pytest.raises(DataError, match=r"Expected latent codes of shape \(n, 5\); got \(2, 4\)"):
-        model.likelihood(torch.zeros(2, 4))
+    d = model.latent_dim
+    with pytest.raises(DataError, match=rf"Expected latent codes of shape \(n, {d}\); got \(2, {d - 1}\)"):
+        model.likelihood(torch.zeros(2, d - 1))
 
 
 @torch.no_grad()
 def test_many_draws_at_once_are_each_draw_alone(model_name, network, data):
     fitted, codes = untrained(model_name, network, data)
     model, x = fitted.model.eval(), fitted.model.observation.observe(codes)
-    z = torch.randn(2, 3, len(x), 5)
+    z = torch.randn(2, 3, len(x), model.latent_dim)
     found = model.log_likelihood(x, z)
     assert found.shape == (2, 3, len(x))
     torch.testing.assert_close(found[1, 2], model.log_likelihood(x, z[1, 2]), rtol=1e-4, atol=1e-3)

@@ -277,13 +277,13 @@ def _latent_dim(options: Options, size: int) -> int:
 def _check_combination(options: Options, n_classes: int) -> None:
     """Raise what no setting is wrong with by itself."""
     levels, model = options.levels or 1, MODELS[options.model]
+    if not model.layered and options.purpose == "compression":
+        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if model.needs_classes and not n_classes:
         raise ParameterError(
             f"{model.noun} requires y to be passed, but the target y is None. Give the classes of rows as labels, or "
             "use a VAE."
         )
-    if not model.layered and options.purpose == "compression":
-        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
     if not model.layered and (levels > 1 or options.prior not in ("auto", *model.priors)):
         raise ParameterError(
             f"{model.noun} has one layer of codes, and its prior is {model.its_prior}; "
