@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 
 def _name(node: Node) -> str:
-    """Return a layer's name: the path of the torch module it stands for, which under autocast its weight alone tells."""
+    """Return a layer's name: the path of its torch module, which under autocast its weight alone tells."""
     path = [place for place, _ in node.meta.get("nn_module_stack", {}).values()][-1]
     weight = str(node.args[1]).removeprefix("p_model_").removesuffix("_weight")
     return str(path).removeprefix("model.").replace(".", "_") or weight
