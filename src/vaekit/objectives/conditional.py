@@ -33,13 +33,13 @@ class Conditional(SemiSupervised):
         self.unknown = 1 - len(self.classes) / len(classes)  # λ
 
     def __call__(self, model: LatentModel, x: Tensor, beta: float | Tensor = 1.0, draws: int = 1) -> Bound:
-        """Return the terms for observations x [n, *event_shape] and as many known rows; else those of the ELBO."""
+        """Return the terms for observations x [n, *event_shape]; out of training those of the ELBO."""
         if not model.training:
             return elbo(model, x, beta, draws)
         assert isinstance(model, ConditionalVAE)
         inputs = model.inputs(x)
         log_y = model.log_classes(inputs)  # [n, K]
-        some = self._some(len(x))
+        some = self._some()
         known, y = model.observation.observe(self.rows[some]), self.classes[some]
         told = model.log_classes(model.inputs(known)).gather(1, y[:, None]).mean()  # log q(y | x)
         terms = (1 - self.unknown) * _terms(model, known, y, draws).mean(1, keepdim=True)

@@ -71,16 +71,16 @@ class SemiSupervised:
 
     def _labelled(self, model: SemiSupervisedVAE) -> Tensor:
         """Return the mean of log q(y | x) + log p(y | z) over some labelled rows."""
-        some = self._some(AT_ONCE)
+        some = self._some()
         x, y = model.observation.observe(self.rows[some]), self.classes[some][:, None]
         z, _ = self._drawn(model, x, 1)
         log_p = model.prior.log_joint(z[0]).log_softmax(-1)  # [m, K]
         return (model.log_classes(model.inputs(x)) + log_p).gather(1, y).mean()
 
-    def _some(self, most: int) -> Tensor:
+    def _some(self) -> Tensor:
         """Return the places of some labelled rows, or of all where they are few."""
         n = len(self.rows)
-        return (torch.randint(n, (most,)) if n > most else torch.arange(n)).to(self.rows.device)
+        return (torch.randint(n, (AT_ONCE,)) if n > AT_ONCE else torch.arange(n)).to(self.rows.device)
 
     def _inconsistency(self, model: ModelOfClasses, inputs: Tensor, log_y: Tensor) -> Tensor:
         """Return C for rows that the encoder reads as inputs, their log q(y | x) given: [n]."""
