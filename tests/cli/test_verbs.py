@@ -266,7 +266,7 @@ def test_the_log_is_one_event_a_line(vaekit, here, tmp_path):
     for _ in range(2):  # it is appended to
         assert vaekit("fit", "real.npy", "-o", tmp_path / "m.vae", *FIT, "--quiet", "--log", log).status == 0
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [e["event"] for e in events] == 2 * ["Note", "Note", "Note", "EpochEnded", "EpochEnded", "Ended"]
+    assert [e["event"] for e in events] == 2 * ["Note", "Note", "Began", "EpochEnded", "EpochEnded", "Ended"]
     assert [e["epoch"] for e in events if e["event"] == "EpochEnded"] == [1, 2, 1, 2]
 
 
