@@ -8,6 +8,7 @@ VaekitError
 ├── ModelFileError      a .vae file is damaged, foreign or too new       (also ValueError)
 ├── CodecError          an archive is damaged, foreign, too new, or for another model   (also ValueError)
 ├── TrainingError       the run cannot go on                             (also RuntimeError)
+├── ServiceError        a tracker or a hub does not answer, or refuses   (also OSError)
 └── MissingExtraError   an optional dependency is not installed          (also ImportError)
 
 Every message is one sentence or two: subject, rule, value got, next step.
@@ -44,6 +45,10 @@ class CodecError(VaekitError, ValueError):
 
 class TrainingError(VaekitError, RuntimeError):
     """The run cannot go on."""
+
+
+class ServiceError(VaekitError, OSError):
+    """A tracker or a hub does not answer, or refuses."""
 
 
 class MissingExtraError(VaekitError, ImportError):

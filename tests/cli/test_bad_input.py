@@ -172,7 +172,7 @@ CASES: dict[str, tuple[int, str]] = {
     "fit real.npy -o no/m.vae": (1, "no does not exist; create it first: mkdir -p no"),
     "fit real.npy -o real.npy/m.vae": (1, "real.npy does not exist; create it first: mkdir -p real.npy"),
     f"fit real.npy {FIT} --log no/run.jsonl": (1, "no does not exist; create it first: mkdir -p no"),
-    f"fit real.npy {FIT} --tensorboard real.npy/x": (1, "Not a directory. Check the path"),
+    f"fit real.npy {FIT} --track tensorboard:real.npy/x": (1, "cannot keep a run in real.npy/x: [Errno 20] Not a"),
     "sample table.vae -o no/x.csv": (1, "no does not exist; create it first: mkdir -p no"),
     "sample table.vae -o pictures": (1, "pictures has the suffix '', which cannot be written; choose one of .npy,"),
     "embed no.vae no.npy -o z.doc": (1, "z.doc has the suffix '.doc', which cannot be written; choose one of .npy,"),
@@ -181,6 +181,7 @@ CASES: dict[str, tuple[int, str]] = {
     "embed real.vae real.npy -o folder/": (1, "Pictures have shape [n, H, W]"),
     "demo -o real.npy": (1, "real.npy cannot be written: File exists; choose another path."),
     # settings
+    f"fit real.npy {FIT} --track runs": (2, "--track must be tensorboard:FOLDER, mlflow:ADDRESS or wandb:PROJECT; got"),
     f"fit real.npy {FIT} --kinds x0=odd": (2, "Column 'x0' cannot be of kind 'odd'. Choose one of: binary, levels,"),
     f"fit real.npy {FIT} --kinds age=real": (2, "kinds names 'age', which the table lacks. It has 'x0', 'x1', 'x2'."),
     f"fit real.npy {FIT} --kinds x0": (

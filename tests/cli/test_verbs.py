@@ -266,7 +266,7 @@ def test_the_log_is_one_event_a_line(vaekit, here, tmp_path):
     for _ in range(2):  # it is appended to
         assert vaekit("fit", "real.npy", "-o", tmp_path / "m.vae", *FIT, "--quiet", "--log", log).status == 0
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [e["event"] for e in events] == 2 * ["Note", "Note", "Note", "EpochEnded", "EpochEnded", "Ended"]
+    assert [e["event"] for e in events] == 2 * ["Note", "Note", "Began", "EpochEnded", "EpochEnded", "Ended"]
     assert [e["epoch"] for e in events if e["event"] == "EpochEnded"] == [1, 2, 1, 2]
 
 
@@ -384,7 +384,7 @@ def test_demo_does_every_job(vaekit, tmp_path, monkeypatch):
     monkeypatch.setattr("vaekit.cli.demo.subprocess.run", run)
     answer = vaekit("demo", "-o", tmp_path / "demo")
     assert answer.status == 0
-    kept_out = {"demo", "sweep", "export", "serve"}  # these but the first need an extra, and the last does not end
+    kept_out = {"demo", "sweep", "export", "push", "pull", "serve"}  # but the first, these need an extra or the network
     assert {words[0] for words in ran} == {verb.__name__ for verb in VERBS} - kept_out
     assert answer.text.count("\n$ vaekit ") == len(ran) == 18
     assert (tmp_path / "demo").is_dir()

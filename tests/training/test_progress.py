@@ -4,13 +4,10 @@ import dataclasses
 import io
 import json
 import re
-import sys
 
 import numpy as np
-import pytest
 
 import vaekit
-from vaekit.errors import MissingExtraError
 from vaekit.training.progress import (
     Advanced,
     Bar,
@@ -21,7 +18,6 @@ from vaekit.training.progress import (
     Lines,
     Note,
     RolledBack,
-    TensorBoard,
     sentence,
     short,
 )
@@ -102,23 +98,6 @@ def test_json_lines_hold_every_event_and_are_appended_to(tmp_path):
     lines = (tmp_path / "run.jsonl").read_text().splitlines()
     expected = [{"event": type(event).__name__, **dataclasses.asdict(event)} for event in RUN]
     assert [json.loads(line) for line in lines] == 2 * expected
-
-
-def test_tensorboard_gets_the_numbers(tmp_path):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    tell(TensorBoard(tmp_path / "runs"))
-    read = EventAccumulator(str(tmp_path / "runs"))
-    read.Reload()
-    assert {"elbo_nats", "kl_nats", "valid_elbo_nats", "learning_rate"} <= set(read.Tags()["scalars"])
-    assert [(p.step, p.value) for p in read.Scalars("elbo_nats")] == [(n, -90.0 + n) for n in (1, 2, 3, 4)]
-
-
-def test_without_tensorboard_the_install_line_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'vaekit\[tensorboard\]'"):
-        TensorBoard(tmp_path)
 
 
 def test_a_long_epoch_is_told_while_it_lasts(monkeypatch):

@@ -26,6 +26,8 @@ from vaekit.cli.impute import impute
 from vaekit.cli.info import info
 from vaekit.cli.interpolate import interpolate
 from vaekit.cli.list import list
+from vaekit.cli.pull import pull
+from vaekit.cli.push import push
 from vaekit.cli.reconstruct import reconstruct
 from vaekit.cli.report import report
 from vaekit.cli.sample import sample
@@ -38,7 +40,7 @@ from vaekit.errors import ParameterError, VaekitError
 
 VERBS = (
     *(fit, sweep, embed, reconstruct, sample, interpolate, score, classify, impute, evaluate, report, explore),
-    *(compress, decompress, tune, list, test, export, info, serve, demo),
+    *(compress, decompress, tune, list, test, export, info, push, pull, serve, demo),
 )
 
 app = typer.Typer(

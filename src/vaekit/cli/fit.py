@@ -109,7 +109,13 @@ def fit(
     ] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     log: Annotated[str | None, typer.Option(metavar="RUN.jsonl", help="Append each event as a JSON line.")] = None,
-    tensorboard: Annotated[str | None, typer.Option(metavar="FOLDER", help="Write scalars for TensorBoard.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:WHERE",
+            help="Hand the run to tensorboard:FOLDER, mlflow:ADDRESS or wandb:PROJECT; may be said several times.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -130,7 +136,6 @@ def fit(
         say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
     from vaekit.data.labels import labels_apart
     from vaekit.estimators.vae import ESTIMATORS
-    from vaekit.training.progress import TensorBoard
 
     check_choice("model", model, ESTIMATORS)
     estimator = ESTIMATORS[model](
@@ -165,14 +170,24 @@ def fit(
         compile=compile,
         verbose=not quiet,
     )
-    heard = (TensorBoard(tensorboard),) if tensorboard else ()
     estimator.check_parameters()  # before a long read
+    heard = tuple(_tracker(words) for words in track or ())
     table, known = labels_apart(read_rows(data, rows), labels, rows)
     estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
     estimator.save(output)
     if estimator.fitted_.record["reason"] != "interrupted":
         Path(checkpoint).unlink(missing_ok=True)
     _report(estimator, output, as_json=json, quiet=quiet)
+
+
+def _tracker(words: str) -> Any:
+    """Return the tracker of NAME:WHERE."""
+    from vaekit.training.trackers import TRACKERS
+
+    name, _, where = words.partition(":")
+    if name not in TRACKERS or not where:
+        raise ParameterError(f"--track must be tensorboard:FOLDER, mlflow:ADDRESS or wandb:PROJECT; got '{words}'.")
+    return TRACKERS[name](where)
 
 
 def _finished(output: str, checkpoint: str) -> dict[str, Any] | None:

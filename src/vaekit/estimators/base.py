@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -39,6 +40,7 @@ from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.explain import explain
 from vaekit.tasks.export import Exported, export
 from vaekit.tasks.fit import fit
+from vaekit.tasks.hub import push
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
 from vaekit.tasks.options import Options
@@ -523,6 +525,30 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             When a file cannot be written, or would answer otherwise than the model.
         """
         return export(self._fitted(), path, None if check is None else loaded(check))
+
+    def push(self, repo: str, *, private: bool = False, message: str = "") -> str:
+        """Put the model and a page about it on the Hugging Face Hub, and return the commit's address.
+
+        `vaekit.load("hf://OWNER/NAME")` takes it from there: see `vaekit.tasks.hub.push`.
+
+        Parameters
+        ----------
+        repo : str
+            OWNER/NAME; made where there is none.
+        private : bool, default=False
+            That only its owner may see it.
+        message : str, optional
+            What the commit says.
+
+        Raises
+        ------
+        ServiceError
+            When the Hub does not answer, or refuses.
+        MissingExtraError
+            When huggingface_hub is not installed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            return push(self.save(Path(folder, "model.vae")), repo, private=private, message=message)
 
     # -- in a notebook ---------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from torch import nn
 from vaekit.estimators.base import LatentEstimator
 from vaekit.estimators.vae import ESTIMATORS
 from vaekit.storage.model_file import load_model
+from vaekit.tasks.hub import SCHEME, cached
 
 
 def load(
@@ -19,7 +20,8 @@ def load(
     Parameters
     ----------
     path : path
-        A .vae file.
+        A .vae file, or ``hf://OWNER/NAME`` for one on the Hugging Face Hub (``hf://OWNER/NAME@REVISION`` for a branch,
+        tag or commit), which is kept in the Hub's own cache.
     encoder, decoder : nn.Module, optional
         Networks of your own, where the model was fitted with such.
 
@@ -27,6 +29,8 @@ def load(
     ------
     ModelFileError
         When the file is missing, damaged, of another kind or of a newer format.
+    ServiceError
+        When the Hub does not answer, or refuses.
 
     Examples
     --------
@@ -37,6 +41,8 @@ def load(
     ...     vaekit.load(path).transform(X).shape
     (50, 1)
     """
+    if isinstance(path, str) and path.startswith(SCHEME):
+        path = cached(path.removeprefix(SCHEME))
     fitted = load_model(path, encoder, decoder)
     options = dict(fitted.record["options"])
     kind, seed = options.pop("model"), options.pop("seed")

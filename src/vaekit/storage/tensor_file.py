@@ -70,11 +70,23 @@ def read_checked(path: str | os.PathLike[str]) -> tuple[bytes, dict[str, Any]]:
         When there is no such file, or it is damaged or of another kind.
     """
     data = read_bytes(path)
-    seal = _seal(data, path)
+    return data, checked(data, path)
+
+
+def checked(data: bytes, name: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the header of a file's bytes, every one of them checked.
+
+    Raises
+    ------
+    ModelFileError
+        When they are damaged or of another kind; the sentence calls them by `name`.
+    """
+    seal = _seal(data, name)
     digest = seal["sha256"].encode()
     if len(digest) != 64 or hashlib.sha256(data.replace(digest, ZEROS.encode(), 1)).hexdigest().encode() != digest:
-        raise ModelFileError(f"{path} is damaged: its SHA-256 does not match its content. Take another copy of it.")
-    return data, seal["header"]
+        raise ModelFileError(f"{name} is damaged: its SHA-256 does not match its content. Take another copy of it.")
+    header: dict[str, Any] = seal["header"]
+    return header
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -89,7 +101,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}. Give the path of a .vae file.") from error
 
 
-def _seal(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+def _seal(data: bytes, name: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what the file's one text holds: the header and the digest."""
     try:
         (length,) = struct.unpack("<Q", data[:8])
@@ -98,4 +110,4 @@ def _seal(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
             return seal
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         pass
-    raise ModelFileError(f"{path} is no vaekit model, or a damaged one. Give a file that `vaekit fit` wrote.")
+    raise ModelFileError(f"{name} is no vaekit model, or a damaged one. Give a file that `vaekit fit` wrote.")

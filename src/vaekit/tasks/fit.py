@@ -53,7 +53,7 @@ from vaekit.training.precision import (
     is_small,
     own_randomness_and_threads,
 )
-from vaekit.training.progress import Listener, Note
+from vaekit.training.progress import Began, Event, Listener, Note
 from vaekit.training.settings import Settings
 
 MOST_HELD_OUT = 10_000  # rows that the final bounds are measured on
@@ -110,10 +110,10 @@ def fit(
     architecture = choose_architecture(options, schema, train, 0 if classes is None else len(classes.values))
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
-    for words in stated_choices(schema, architecture, settings, density=model.observation.density):
-        _tell(listeners, words)
+    for words in stated_data(schema, architecture, density=model.observation.density):
+        _tell(listeners, Note(words))
     if classes is not None:
-        _tell(listeners, str(classes))
+        _tell(listeners, Note(str(classes)))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * len(train)))
     without_latent = without_latent_nats(model, valid, settings.seed)
@@ -128,12 +128,13 @@ def fit(
     )
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
+    _tell(listeners, began(options, architecture, settings, len(train)))
     run.train()
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     fitted.record["classes"] = None if classes is None else classes.to_json()
     if options.second_stage != "none":
         _second_stage(run, fitted, valid, options.second_stage)
-        _tell(listeners, said(fitted.record["second_stage"]))
+        _tell(listeners, Note(said(fitted.record["second_stage"])))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     return fitted
 
@@ -243,8 +244,8 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     )
 
 
-def stated_choices(schema: Schema, architecture: Architecture, settings: Settings, *, density: bool) -> list[str]:
-    """Return what was chosen, and what the numbers to come mean, in words."""
+def stated_data(schema: Schema, architecture: Architecture, *, density: bool) -> list[str]:
+    """Return what the data were taken for, and what the numbers to come mean, in words."""
     chosen: dict[str, list[str]] = {}
     for field, name in zip(schema.fields, architecture.likelihoods, strict=True):
         chosen.setdefault(f"{field.kind} → {name or 'kept as it is'}", []).append(field.name)
@@ -254,18 +255,27 @@ def stated_choices(schema: Schema, architecture: Architecture, settings: Setting
         likelihoods = f"{what} {field.stated} → {architecture.likelihoods[0]}"
     else:
         likelihoods = "; ".join(f"{len(names)} {words}" for words, names in chosen.items())
-    layers = f" in {architecture.levels} layers" if architecture.levels > 1 else ""
-    compiled = ", compiled," if settings.compiled else ""
-    budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
     return [
         str(schema),
         f"{likelihoods}; numbers below are nats per row and bits per {'pixel' if schema.is_picture else 'value'}"
         + ("; real numbers have densities, which may exceed 1" if density else ""),
+    ]
+
+
+def began(options: Options, architecture: Architecture, settings: Settings, n_rows: int) -> Began:
+    """Return what was chosen for training on `n_rows` rows, in words and by name."""
+    layers = f" in {architecture.levels} layers" if architecture.levels > 1 else ""
+    compiled = ", compiled," if settings.compiled else ""
+    budget = f"{settings.seconds:g} s" if settings.seconds else f"{settings.epochs} epochs"
+    words = (
         f"{architecture.model}, {architecture.network} {'-'.join(map(str, architecture.hidden))}, "
         f"{architecture.latent_dim} latent units{layers}, {architecture.prior} prior; "
         f"{settings.objective}, {budget}, batches of {settings.batch_size}, "
-        f"{settings.precision}{compiled} on {settings.device}, {settings.threads} threads, seed {settings.seed}",
-    ]
+        f"{settings.precision}{compiled} on {settings.device}, {settings.threads} threads, seed {settings.seed}"
+    )
+    named = {"n_rows": n_rows, "preset": options.preset, "purpose": options.purpose}
+    named |= architecture.to_json() | {"likelihoods": sorted(set(filter(None, architecture.likelihoods)))}
+    return Began(words, named | asdict(settings))
 
 
 def _latent_dim(options: Options, size: int) -> int:
@@ -396,9 +406,9 @@ def _checkpoint(
     return Checkpoint(path, settings.fingerprint(architecture.to_json(), schema.to_json(), rows))
 
 
-def _tell(listeners: Sequence[Listener], words: str) -> None:
+def _tell(listeners: Sequence[Listener], event: Event) -> None:
     for listener in listeners:
-        listener(Note(words))
+        listener(event)
 
 
 # -- after training ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from vaekit.tasks.baselines import Comparison, baselines
 from vaekit.tasks.embed import embed
 from vaekit.tasks.evaluate import evaluate
 from vaekit.tasks.figures import Figure, bar_chart, line_chart, picture_strip
+from vaekit.tasks.model_card import MEANT_FOR
 from vaekit.tasks.plane import Plane
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
@@ -313,12 +314,7 @@ def model_card(seen: Seen) -> Section:
         ("versions", f"vaekit {version('vaekit')}, torch {torch.__version__.split('+')[0]}"),
         ("weights", f"SHA-256 {weights_digest(fitted.model.state_dict())}"),
     ]
-    words = [
-        "Meant for rows like those it was trained on. Scores are bounds, and compare within one model; of rows unlike "
-        "all it has seen they say only that. The file keeps the codes of up to 2,000 rows, which decode to something "
-        "like these rows: where the rows are secret, so is the file."
-    ]
-    return Section("Model card", words, [Table("The model", ("", ""), lines)])
+    return Section("Model card", [MEANT_FOR], [Table("The model", ("", ""), lines)])
 
 
 PARTS: tuple[Callable[[Seen], Section], ...] = (

@@ -12,14 +12,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from vaekit.errors import MissingExtraError
-
 
 @dataclass(frozen=True)
 class Note:
     """Something worth saying, such as what was decided before training: one plain sentence."""
 
     sentence: str
+
+
+@dataclass(frozen=True)
+class Began:
+    """Training starts: what was chosen, in words, and by name as plain values."""
+
+    sentence: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Ended:
     seconds: float
 
 
-Event = Note | Advanced | EpochEnded | RolledBack | Ended
+Event = Note | Began | Advanced | EpochEnded | RolledBack | Ended
 Listener = Callable[[Event], None]
 
 
@@ -190,25 +196,6 @@ class JsonLines:
             file.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
 
 
-class TensorBoard:
-    """A listener that writes scalars for TensorBoard (the extra `tensorboard`)."""
-
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as missing:
-            raise MissingExtraError("tensorboard") from missing
-        self.writer: Any = SummaryWriter(str(folder))
-
-    def __call__(self, event: Event) -> None:
-        """Write an epoch's numbers; close at the end."""
-        if isinstance(event, EpochEnded):
-            for name, value in asdict(event).items():
-                self.writer.add_scalar(name, value, event.epoch)
-        if isinstance(event, Ended):
-            self.writer.close()
-
-
 def sentence(event: Event) -> str:
     """Return an event in words.
 
@@ -217,7 +204,7 @@ def sentence(event: Event) -> str:
     >>> sentence(Ended("finished", 3.2))
     'finished after 3.2 s'
     """
-    if isinstance(event, Note):
+    if isinstance(event, Note | Began):
         return event.sentence
     if isinstance(event, RolledBack):
         return (
