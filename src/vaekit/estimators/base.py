@@ -53,6 +53,7 @@ from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
 from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Diagnosis, Finding
+from vaekit.training.distributed import World
 from vaekit.training.presets import PRESETS
 from vaekit.training.progress import JsonLines, Listener, on_screen
 
@@ -123,6 +124,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         resume: bool = False,
         labels: Any = None,
         listeners: tuple[Listener, ...] = (),
+        world: World | None = None,
     ) -> Self:
         """Fit the model.
 
@@ -142,6 +144,9 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             `vaekit.Classifier`.
         listeners : tuple of callable
             Are called with each event of the run.
+        world : World, optional
+            The processes that train the model together, as `vaekit.training.distributed.joined` finds them. All but the
+            first end after training; the first alone writes and tells.
 
         Returns
         -------
@@ -158,7 +163,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         raw, known = labels_apart(loaded(X), labels)
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
-        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known))
+        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known, world=world))
         self._note_names(raw)
         return self
 

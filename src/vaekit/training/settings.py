@@ -71,6 +71,9 @@ class Settings:
     to_the_end: bool = False
 
     def fingerprint(self, *more: Any) -> str:
-        """Return a digest that tells a run with other settings, data or architecture apart."""
-        words = json.dumps([dataclasses.asdict(self), *more], sort_keys=True)
+        """Return a digest that tells a run with other settings, data or architecture apart.
+
+        Threads only round otherwise: a run may go on where there are more processors, or fewer.
+        """
+        words = json.dumps([dataclasses.asdict(self) | {"threads": None}, *more], sort_keys=True)
         return hashlib.sha256(words.encode()).hexdigest()[:16]
