@@ -24,8 +24,8 @@ SAID_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(minutes=10)  # with a machine that answers no more; a process that ends is noticed at once
 MEET_EVERY = 10  # steps, at which the clock is told and interrupts are heard
 LOST = (
-    "A worker of this run was lost, or the run was ended from outside; what was learned is in its checkpoint. Go on "
-    "with the same command and --resume, with as many processes as there are."
+    "A worker of this run was lost, or the run was ended from outside. Go on from its last checkpoint with the same "
+    "command and --resume; there may be more processes then, or fewer."
 )
 
 
@@ -215,12 +215,16 @@ def _has_the_word(store: Any) -> bool:
 
 @contextmanager
 def _hearing_signals(world: World) -> Iterator[None]:
-    """Keep Ctrl-C for the next meeting, and say what torchrun's SIGTERM means; put both back as they were."""
+    """Keep Ctrl-C for the next meeting, and say what torchrun's SIGTERM means; put both back as they were.
+
+    A process that fails hears no SIGTERM any more: its sentence would be cut off.
+    """
 
     def interrupt(*_: object) -> None:
         world.interrupted = True
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise TrainingError(LOST)
 
     before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -228,9 +232,11 @@ def _hearing_signals(world: World) -> Iterator[None]:
     signal.signal(signal.SIGTERM, end)
     try:
         yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    except Exception:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 @contextmanager
