@@ -97,6 +97,11 @@ def fit(
     Fitted
     """
     world = world or World()
+    if options.model == "vq" and world.size > 1:
+        raise ParameterError(
+            f"The vectors of 'vq' follow the rows that one process sees; got {world.size} processes. Use model='fsq', "
+            "or start one process."
+        )
     listeners = listeners if world.is_first else ()
     raw = read(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) else as_array(raw)
