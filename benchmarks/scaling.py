@@ -35,6 +35,7 @@ DATA = Path(__file__).parents[2] / "shared/data"
 ROWS, TURNS = 10_000, 5
 CASES: dict[str, tuple[int, int, dict[str, Any]]] = {  # with the batch of a process and the steps of a turn
     "784-512-512": (256, 12, {"hidden": (512, 512), "network": "mlp"}),
+    "784-512-512, large batch": (1024, 4, {"hidden": (512, 512), "network": "mlp"}),
     "convolutions, 28 × 28": (64, 3, {"network": "conv"}),
 }
 HOSTS = ("vaekit-a", "vaekit-b")

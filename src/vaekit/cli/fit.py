@@ -90,6 +90,12 @@ def fit(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Rows of a batch that are computed at once: less memory.")
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute activations twice: less memory, the same model.")
+    ] = False,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 4e-3,
     weight_decay: Annotated[
         float, typer.Option(metavar="X", help="AdamW's, times the learning rate; 0 for plain Adam.")
@@ -164,6 +170,8 @@ def fit(
             epochs=epochs,
             time=time,
             batch_size=batch_size,
+            micro_batch=micro_batch,
+            recompute=recompute,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             valid=share_or_path(valid),

@@ -36,6 +36,18 @@ class Part(NamedTuple):
         """Return these of all rows [total, ...] of the batch."""
         return rows[self.first : self.first + self.n_rows]
 
+    def cut(self, most: int) -> list[Part]:
+        """Return these rows in parts of at most `most`, as even as can be.
+
+        Examples
+        --------
+        >>> Part(first=2, n_rows=3, total=8).cut(2)
+        [Part(first=2, n_rows=2, total=8), Part(first=4, n_rows=1, total=8)]
+        """
+        pieces = -(-self.n_rows // most)
+        inner = [part_of(self.n_rows, i, pieces) for i in range(pieces)]
+        return [Part(self.first + first, n_rows, self.total) for first, n_rows, _ in inner]
+
 
 def part_of(total: int, rank: int, size: int) -> Part:
     """Return the part of a batch of `total` rows that one of `size` processes has: as even as can be, in order.

@@ -242,6 +242,8 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         epochs=epochs,
         seconds=seconds,
         batch_size=batch_size,
+        micro_batch=options.micro_batch,
+        recompute=options.recompute,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         objective=objective,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,8 +26,15 @@ from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
 from vaekit.training.distributed import World
-from vaekit.training.precision import own_randomness, own_randomness_and_threads, reseed
+from vaekit.training.precision import (
+    own_randomness,
+    own_randomness_and_threads,
+    random_states,
+    reseed,
+    set_random_states,
+)
 from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
+from vaekit.training.recompute import recomputing
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
 
@@ -110,7 +118,7 @@ class Run:
     def train(self) -> str:
         """Run to the end, to the budget, to the patience or to Ctrl-C; return which."""
         facts = self.facts
-        with own_randomness_and_threads(self.settings.seed, self.settings.threads):
+        with own_randomness_and_threads(self.settings.seed, self.settings.threads), self._sparing_memory():
             self._begin_alike()
             self.clock = time.monotonic() - facts.seconds
             try:
@@ -161,25 +169,36 @@ class Run:
         facts, settings = self.facts, self.settings
         progress = self.progress()
         self.weight.fill_(self._kl_weight(progress))
-        x, part, share = self._own(x)
-        with self._autocast(), rows_of(part):
-            loss, sums = self.loss_of(x, self.weight)
-        (loss * share).backward()
+        for rows, part, share in self._pieces(x):
+            with self._autocast(), rows_of(part):
+                loss, sums = self.loss_of(rows, self.weight)
+            (loss * share).backward()
+            self.recent += torch.cat([sums * (share > 0), loss.detach()[None]])
         self.world.average(self.optimizer.parameters)
         self.rate = settings.learning_rate * facts.rate_factor * one_cycle(progress)
         norm = self.optimizer.step(self.rate, settings.clip_norm)
-        self.recent += torch.cat([sums * (share > 0), (loss.detach() + norm)[None]])
+        self.recent[-1] += norm
         self._average()
 
-    def _own(self, x: Tensor) -> tuple[Tensor, Part, float]:
-        """Return rows to take a step with, which of the batch they are, and their share of it.
+    def _pieces(self, x: Tensor) -> Iterator[tuple[Tensor, Part, float]]:
+        """Yield the rows to compute at once, which of the batch they are, and their share of it.
 
-        A process that has none of a batch takes a row of no weight, so that it draws the same random numbers.
+        Each piece draws the whole batch's noise. A process that has no rows of a batch takes one of no weight, so that
+        its random numbers go on as the others' do.
         """
-        part = self.batches.part(self.facts.step)
-        if part.n_rows:
-            return x, part, part.n_rows / part.total
-        return self.held_out[:1], Part(min(part.first, part.total - 1), 1, part.total), 0.0
+        own = self.batches.part(self.facts.step)
+        if not own.n_rows:
+            yield self.held_out[:1], Part(min(own.first, own.total - 1), 1, own.total), 0.0
+            return
+        pieces = own.cut(self.settings.micro_batch or own.n_rows)
+        states = random_states(self.settings.device) if len(pieces) > 1 else []
+        for piece in pieces:
+            if states:
+                set_random_states(states)
+            yield x[piece.first - own.first :][: piece.n_rows], piece, piece.n_rows / piece.total
+
+    def _sparing_memory(self) -> AbstractContextManager[None]:
+        return recomputing(self.model) if self.settings.recompute else nullcontext()
 
     def _loss_of(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of rows x, and what is summed up: rows, reconstruction, kl."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vaekit.errors import ParameterError
 from vaekit.training.distributed import processes_here
@@ -93,6 +93,18 @@ def reseed(device: str, seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if device.startswith("cuda"):
         torch.cuda.manual_seed(seed)
+
+
+def random_states(device: str) -> list[Tensor]:
+    """Return where torch's own random numbers stand, on the processor and on the device."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device.startswith("cuda") else [])]
+
+
+def set_random_states(states: list[Tensor]) -> None:
+    """Have random numbers go on from where they stood."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state)
 
 
 @contextmanager
