@@ -10,15 +10,16 @@ from vaekit.data.batches import Batches
 from vaekit.data.schema import Schema
 from vaekit.models.build import Architecture, build
 from vaekit.training.checkpoints import Checkpoint
+from vaekit.training.distributed import World
 from vaekit.training.loop import Run
 from vaekit.training.settings import Settings
 
 ROWS = np.random.default_rng(0).normal(size=(90, 3)) @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.2]])
 
 
-def make_run(listeners=(), checkpoint: Checkpoint | None = None, **settings) -> Run:
+def make_run(listeners=(), checkpoint: Checkpoint | None = None, world: World | None = None, **settings) -> Run:
     """Return a run of 80 rows in batches of 10, ten rows held out; `settings` may name parts of the architecture."""
-    parts = {name: settings.pop(name) for name in ("latent_dim", "prior", "levels") if name in settings}
+    parts = {name: settings.pop(name) for name in ("model", "latent_dim", "prior", "levels") if name in settings}
     settings = {"epochs": 5, "batch_size": 10, "learning_rate": 1e-2} | settings
     schema = Schema.infer(ROWS)
     codes = schema.encode(ROWS)
@@ -29,8 +30,9 @@ def make_run(listeners=(), checkpoint: Checkpoint | None = None, **settings) -> 
             schema,
         )
         model.prepare(torch.from_numpy(codes))
-    batches = Batches(codes[:80], settings["batch_size"], seed=0)
-    return Run(model, batches, torch.from_numpy(codes[80:]), Settings(**settings), listeners, checkpoint)
+    world = world or World()
+    batches = Batches(codes[:80], settings["batch_size"], seed=0, share=(world.rank, world.size))
+    return Run(model, batches, torch.from_numpy(codes[80:]), Settings(**settings), listeners, checkpoint, world=world)
 
 
 @pytest.fixture(name="make_run", scope="session")

@@ -93,6 +93,12 @@ def fit(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the rows.")] = None,
     time: Annotated[str | None, typer.Option(metavar="T", help="A budget of time: 90s, 10m, 2h.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Rows in a batch.")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Rows of a batch that are computed at once: less memory.")
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute activations twice: less memory, the same model.")
+    ] = False,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 4e-3,
     weight_decay: Annotated[
         float, typer.Option(metavar="X", help="AdamW's, times the learning rate; 0 for plain Adam.")
@@ -125,59 +131,73 @@ def fit(
     """
     if output == "-":
         raise ParameterError("A model needs a file, beside which its checkpoint lies; got '-'. Give -o NAME.vae.")
-    check_output(output)
-    check_output(log)
-    checkpoint = output + ".checkpoint"
-    if resume and (header := _finished(output, checkpoint)):
-        say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
-        _print_record(header["record"], output, as_json=json)
-        return
-    if not resume and os.path.exists(checkpoint):
-        say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
-    from vaekit.data.labels import labels_apart
-    from vaekit.estimators.vae import ESTIMATORS
+    from vaekit.training.distributed import joined
 
-    check_choice("model", model, ESTIMATORS)
-    estimator = ESTIMATORS[model](
-        whole_or_auto("latent-dim", latent_dim),
-        preset=preset,
-        purpose=purpose,
-        likelihood=likelihood,
-        kinds=pairs(kinds) or None,
-        network=network,
-        hidden=_wholes("hidden", hidden) or None,
-        activation=activation,
-        prior=prior,
-        second_stage=second_stage,
-        levels=levels,
-        objective=objective,
-        draws=draws,
-        strength=strength,
-        beta=beta,
-        free_nats=free_nats,
-        warmup=warmup,
-        cycles=cycles,
-        epochs=epochs,
-        time=time,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        valid=share_or_path(valid),
-        random_state=seed,
-        device=device,
-        precision=precision,
-        threads=threads,
-        compile=compile,
-        verbose=not quiet,
-    )
-    estimator.check_parameters()  # before a long read
-    heard = tuple(_tracker(words) for words in track or ())
-    table, known = labels_apart(read_rows(data, rows), labels, rows)
-    estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
-    estimator.save(output)
-    if estimator.fitted_.record["reason"] != "interrupted":
-        Path(checkpoint).unlink(missing_ok=True)
-    _report(estimator, output, as_json=json, quiet=quiet)
+    with joined() as world:
+        if data == "-" and world.size > 1:
+            raise ParameterError("Each process reads the data, but standard input is read once; got '-'. Give a file.")
+        quiet, log, track = (quiet, log, track) if world.is_first else (True, None, None)
+        if world.is_first:
+            check_output(output)
+            check_output(log)
+        checkpoint = output + ".checkpoint"
+        header = _finished(output, checkpoint) if resume and world.is_first else None
+        if world.same(header is not None):
+            say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
+            if header:
+                _print_record(header["record"], output, as_json=json)
+            return
+        if not resume and os.path.exists(checkpoint):
+            say(
+                f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).",
+                quiet=quiet,
+            )
+        from vaekit.data.labels import labels_apart
+        from vaekit.estimators.vae import ESTIMATORS
+
+        check_choice("model", model, ESTIMATORS)
+        estimator = ESTIMATORS[model](
+            whole_or_auto("latent-dim", latent_dim),
+            preset=preset,
+            purpose=purpose,
+            likelihood=likelihood,
+            kinds=pairs(kinds) or None,
+            network=network,
+            hidden=_wholes("hidden", hidden) or None,
+            activation=activation,
+            prior=prior,
+            second_stage=second_stage,
+            levels=levels,
+            objective=objective,
+            draws=draws,
+            strength=strength,
+            beta=beta,
+            free_nats=free_nats,
+            warmup=warmup,
+            cycles=cycles,
+            epochs=epochs,
+            time=time,
+            batch_size=batch_size,
+            micro_batch=micro_batch,
+            recompute=recompute,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            valid=share_or_path(valid),
+            random_state=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            compile=compile,
+            verbose=not quiet,
+        )
+        estimator.check_parameters()  # before a long read
+        heard = tuple(_tracker(words) for words in track or ())
+        table, known = labels_apart(read_rows(data, rows), labels, rows)
+        estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard, world=world)
+        estimator.save(output)
+        if estimator.fitted_.record["reason"] != "interrupted":
+            Path(checkpoint).unlink(missing_ok=True)
+        _report(estimator, output, as_json=json, quiet=quiet)
 
 
 def _tracker(words: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,42 @@ def seed_of(*words: int) -> int:
     return int(np.random.SeedSequence([abs(w) for w in words]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+class Part(NamedTuple):
+    """Rows of a batch: `n_rows` of its `total`, from row `first` on."""
+
+    first: int
+    n_rows: int
+    total: int
+
+    def of(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return these of all rows [total, ...] of the batch."""
+        return rows[self.first : self.first + self.n_rows]
+
+    def cut(self, most: int) -> list[Part]:
+        """Return these rows in parts of at most `most`, as even as can be.
+
+        Examples
+        --------
+        >>> Part(first=2, n_rows=3, total=8).cut(2)
+        [Part(first=2, n_rows=2, total=8), Part(first=4, n_rows=1, total=8)]
+        """
+        pieces = -(-self.n_rows // most)
+        inner = [part_of(self.n_rows, i, pieces) for i in range(pieces)]
+        return [Part(self.first + first, n_rows, self.total) for first, n_rows, _ in inner]
+
+
+def part_of(total: int, rank: int, size: int) -> Part:
+    """Return the part of a batch of `total` rows that one of `size` processes has: as even as can be, in order.
+
+    Examples
+    --------
+    >>> [part_of(5, rank, 3) for rank in range(3)]
+    [Part(first=0, n_rows=2, total=5), Part(first=2, n_rows=2, total=5), Part(first=4, n_rows=1, total=5)]
+    """
+    least, more = divmod(total, size)
+    return Part(rank * least + min(rank, more), least + (rank < more), total)
+
+
 class Batches:
     """All rows in a new order every epoch, cut into batches of nearly equal size.
 
@@ -38,6 +74,8 @@ class Batches:
         The largest batch.
     seed : int
     device : str
+    share : (int, int)
+        (r, n): of each batch its r-th of n parts, from 0; one may be empty. Batches are the same whatever n.
 
     Examples
     --------
@@ -46,11 +84,13 @@ class Batches:
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, codes: Array, batch_size: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, codes: Array, batch_size: int, seed: int, device: str = "cpu", share: tuple[int, int] = (0, 1)
+    ) -> None:
         import torch
 
         self.rows: torch.Tensor = torch.from_numpy(np.ascontiguousarray(codes)).to(device)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.share = batch_size, seed, share
 
     @property
     def n_rows(self) -> int:
@@ -62,13 +102,17 @@ class Batches:
         return -(-len(self.rows) // self.batch_size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[torch.Tensor]:
-        """Yield the batches of an epoch, from batch `start` on."""
+        """Yield this share of the batches of an epoch, from batch `start` on."""
         import torch
 
         generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
         order = torch.randperm(len(self.rows), generator=generator).to(self.rows.device)
-        for index in order.tensor_split(len(self))[start:]:
-            yield self.rows[index]
+        for step, index in enumerate(order.tensor_split(len(self))[start:], start):
+            yield self.rows[self.part(step).of(index)]
+
+    def part(self, step: int) -> Part:
+        """Return which rows of an epoch's batch number `step` this share has."""
+        return part_of(part_of(len(self.rows), step, len(self)).n_rows, *self.share)
 
 
 def split(n_rows: int, valid: float, seed: int, precious: Array | None = None) -> tuple[Array, Array]:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Size, Tensor
 
+from vaekit.distributions.shares import drawn
+
 Conditional = Callable[[Tensor], Any]  # from the layers above, [..., n, width], to the density of this layer
 
 
@@ -48,11 +50,11 @@ class Chain:
     @property
     def mean(self) -> Tensor:
         """Each layer's mean given the means of those above it, [n, d]: the draw without noise."""
-        return self.transport(self._noise(Size()).zero_())
+        return self.transport(self._noise(Size(), Tensor.zero_))
 
     def rsample(self, sample_shape: Size = torch.Size()) -> Tensor:
         """Return reparametrised draws, [*sample_shape, n, d]."""
-        return self.transport(self._noise(sample_shape).normal_())
+        return self.transport(self._noise(sample_shape, Tensor.normal_))
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats, [..., n]."""
@@ -63,6 +65,8 @@ class Chain:
         """Return the same density as a function of z alone."""
         return Chain(self.sizes, [conditional.detached() for conditional in self.conditionals])  # type: ignore[attr-defined]
 
-    def _noise(self, sample_shape: Size) -> Tensor:
+    def _noise(self, sample_shape: Size, fill: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return [*sample_shape, n, d], filled."""
         top: Tensor = self.conditionals[0](torch.empty(0)).mean  # [n, d_0]
-        return top.new_empty(*sample_shape, top.shape[0], sum(self.sizes))
+        shape = (*sample_shape, top.shape[0], sum(self.sizes))
+        return drawn(lambda size: fill(top.new_empty(size)), shape, len(sample_shape))

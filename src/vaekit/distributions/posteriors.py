@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Size, Tensor
+
+from vaekit.distributions.shares import drawn
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -65,7 +68,8 @@ class DiagonalNormal:
 
     def rsample(self, sample_shape: Size = torch.Size()) -> Tensor:
         """Return reparametrised draws, [*sample_shape, n, d]."""
-        return self.transport(torch.randn(*sample_shape, *self.loc.shape, device=self.loc.device))
+        normal = partial(torch.randn, device=self.loc.device)
+        return self.transport(drawn(normal, (*sample_shape, *self.loc.shape), len(sample_shape)))
 
     def detached(self) -> DiagonalNormal:
         """Return the same density as a function of z alone."""

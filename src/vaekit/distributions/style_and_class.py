@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Size, Tensor
@@ -10,6 +11,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import one_hot
 
 from vaekit.distributions.posteriors import DiagonalNormal
+from vaekit.distributions.shares import drawn
 
 LEAST = 1e-6  # of a uniform number, whose logarithms are then finite
 
@@ -42,19 +44,15 @@ class StyleAndClass:
         return torch.cat([self.style(y).mean, y], -1)
 
     def transport(self, noise: Tensor) -> Tensor:
-        """Return the draws that standard normal noise [..., n, d + K] becomes; no gradient reaches q(y).
-
-        Where u_y is uniform, the largest of log q(y) − log(−log u_y) is at a y drawn from q(y) (Gumbel, 1954).
-        """
+        """Return the draws that standard normal noise [..., n, d + K] becomes; no gradient reaches q(y)."""
         k = self.log_classes.shape[-1]
-        uniform = torch.special.ndtr(noise[..., -k:]).clamp(LEAST, 1 - LEAST)
-        y = self._unit((self.log_classes - (-uniform.log()).log()).argmax(-1))
+        y = self._unit(drawn_classes(self.log_classes, torch.special.ndtr(noise[..., -k:])))
         return torch.cat([self.style(y).transport(noise[..., :-k]), y], -1)
 
     def rsample(self, sample_shape: Size = torch.Size()) -> Tensor:
         """Return draws, reparametrised in s: [*sample_shape, n, d + K]."""
-        size = (*sample_shape, *self.mean.shape)
-        return self.transport(torch.randn(size, device=self.log_classes.device))
+        noise = partial(torch.randn, device=self.log_classes.device)
+        return self.transport(drawn(noise, (*sample_shape, *self.mean.shape), dim=-2))
 
     def detached(self) -> StyleAndClass:
         """Return the same density as a function of z alone."""
@@ -88,3 +86,16 @@ class IndependentStyleAndClass:
         """Return log p(s, y) in nats, [...], of codes [..., d + K]; between classes, of their mean in logarithms."""
         s, y = z[..., : -len(self.log_classes)], z[..., -len(self.log_classes) :]
         return self.style.log_prob(s) + (y * self.log_classes).sum(-1)
+
+
+def drawn_classes(log_classes: Tensor, uniform: Tensor) -> Tensor:
+    """Return a class of each row, [..., n], drawn from log-probabilities [n, K] by uniform numbers [..., n, K].
+
+    The largest of log q(y) − log(−log u_y) is at a y drawn from q(y) (Gumbel, 1954).
+
+    Examples
+    --------
+    >>> drawn_classes(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.1, 0.9]]))
+    tensor([1])
+    """
+    return (log_classes - (-uniform.clamp(LEAST, 1 - LEAST).log()).log()).argmax(-1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import Tensor
+from torch import Size, Tensor
+
+from vaekit.distributions.shares import drawn
 
 
 def coarse_uniform(like: Tensor) -> Tensor:
@@ -18,7 +22,11 @@ def coarse_uniform(like: Tensor) -> Tensor:
     (torch.Size([100, 7]), True, True)
     """
     if like.device.type != "cpu":
-        return torch.rand(like.shape, device=like.device)
-    bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    whole = bits.view(torch.int16)[: like.numel()].view(like.shape)  # −2¹⁵ .. 2¹⁵ − 1
+        return drawn(partial(torch.rand, device=like.device), like.shape)
+    return drawn(_coarse, like.shape)
+
+
+def _coarse(shape: Size) -> Tensor:
+    bits = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    whole = bits.view(torch.int16)[: shape.numel()].view(shape)  # −2¹⁵ .. 2¹⁵ − 1
     return whole.mul(2**-16).add_(0.5)

@@ -55,6 +55,7 @@ from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
 from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Diagnosis, Finding
+from vaekit.training.distributed import World
 from vaekit.training.presets import PRESETS
 from vaekit.training.progress import JsonLines, Listener, on_screen
 
@@ -93,6 +94,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "epochs": [_POSITIVE_INT, None],
     "time": [str, Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [_POSITIVE_INT, None],
+    "micro_batch": [_POSITIVE_INT, None],
+    "recompute": ["boolean"],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "valid": [Interval(Real, 0, 1, closed="left"), "array-like", str, os.PathLike, HasMethods("columns")],
@@ -125,6 +128,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         resume: bool = False,
         labels: Any = None,
         listeners: tuple[Listener, ...] = (),
+        world: World | None = None,
     ) -> Self:
         """Fit the model.
 
@@ -144,6 +148,9 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             `vaekit.Classifier`.
         listeners : tuple of callable
             Are called with each event of the run.
+        world : World, optional
+            The processes that train the model together, as `vaekit.training.distributed.joined` finds them. All but the
+            first end after training; the first alone writes and tells.
 
         Returns
         -------
@@ -160,7 +167,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         raw, known = labels_apart(loaded(X), labels)
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
-        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known))
+        self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known, world=world))
         self._note_names(raw)
         return self
 

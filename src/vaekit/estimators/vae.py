@@ -60,6 +60,10 @@ PARAMETERS = """
         A budget of wall-clock time, as in "90s" or "10m".
     batch_size : int, default=None
         Rows in a batch.
+    micro_batch : int, default=None
+        The most rows of a batch that are computed at once: less memory for the same step. All of them where it is None.
+    recompute : bool, default=False
+        Whether to compute activations anew in the backward pass: less memory, a third more time, the same model.
     learning_rate : float, default=4e-3
         The peak of the one-cycle schedule.
     weight_decay : float, default=0.05
@@ -125,6 +129,8 @@ class _Configured(LatentEstimator):
         epochs: int | None = None,
         time: str | float | None = None,
         batch_size: int | None = None,
+        micro_batch: int | None = None,
+        recompute: bool = False,
         learning_rate: float = 4e-3,
         weight_decay: float = 0.05,
         valid: Any = 0.1,
@@ -158,6 +164,8 @@ class _Configured(LatentEstimator):
         self.epochs = epochs
         self.time = time
         self.batch_size = batch_size
+        self.micro_batch = micro_batch
+        self.recompute = recompute
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.valid = valid

@@ -40,6 +40,8 @@ class LatentModel(nn.Module):
         Whether there may be several stochastic layers.
     point_mass : bool
         Whether q(z | x) is one point: then no draw tightens the bound, and its KL pushes no encoder.
+    one_process : bool
+        Whether it learns of rows by more than gradients, which several processes would not share.
     needs_classes : bool
         Whether it is of rows with classes alone.
     least_units : int
@@ -52,6 +54,7 @@ class LatentModel(nn.Module):
     its_prior: ClassVar[str] = ""
     layered: ClassVar[bool] = False
     point_mass: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
     least_units: ClassVar[int] = 1
     decoder: Decoder

@@ -59,6 +59,7 @@ class VQVAE(Quantised):
     van den Oord et al. (2017), Neural discrete representation learning, arXiv:1711.00937.
     """
 
+    one_process = True
     priors = {"autoregressive": lambda latent_dim: CodesPrior(Codebooks(latent_dim))}
 
     @classmethod

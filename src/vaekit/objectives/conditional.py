@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Size, Tensor
 from torch.nn.functional import one_hot
 
 from vaekit.distributions.divergences import kl_divergence
 from vaekit.distributions.posteriors import DiagonalNormal
+from vaekit.distributions.shares import drawn
+from vaekit.distributions.style_and_class import drawn_classes
 from vaekit.models.base import LatentModel
 from vaekit.models.classes import ModelOfClasses
 from vaekit.models.conditional import ConditionalVAE
@@ -45,9 +49,9 @@ class Conditional(SemiSupervised):
         terms = (1 - self.unknown) * _terms(model, known, y, draws).mean(1, keepdim=True)
         if self.unknown:
             guessed = log_y.detach()
-            drawn = guessed.exp().multinomial(1)
-            terms = terms + self.unknown * _terms(model, x, drawn[:, 0], draws)
-            terms[2] += self.unknown * guessed.gather(1, drawn)[:, 0]
+            y = drawn_classes(guessed, drawn(partial(torch.rand, device=x.device), guessed.shape))
+            terms = terms + self.unknown * _terms(model, x, y, draws)
+            terms[2] += self.unknown * guessed.gather(1, y[:, None])[:, 0]
         reconstruction, kl, classes = terms.expand(3, len(x))
         value = reconstruction - beta * kl - classes + told - self._inconsistency(model, inputs, log_y)
         return Bound(reconstruction, kl + classes, value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from vaekit.distributions.shares import drawn
 from vaekit.models.base import LatentModel
 from vaekit.models.encoder_decoder import EncoderDecoder
 from vaekit.objectives.bound import Bound
@@ -51,6 +54,6 @@ def squared_norm(code: Tensor, inputs: Tensor) -> Tensor:
     inputs : Tensor of shape (n, ...)
         That the code was computed from, row by row.
     """
-    v = torch.randint(2, code.shape, device=code.device) * 2.0 - 1.0
+    v = drawn(partial(torch.randint, 2, device=code.device), code.shape) * 2.0 - 1.0
     (product,) = torch.autograd.grad(code, inputs, v, create_graph=True)  # Jᵀv, [n, ...]
     return product.flatten(1).square().sum(1)

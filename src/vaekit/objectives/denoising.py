@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from vaekit.distributions.shares import drawn
 from vaekit.models.base import LatentModel
 from vaekit.objectives.bound import Bound
 from vaekit.objectives.terms import penalised_code
@@ -51,5 +54,5 @@ def swapped(x: Tensor, share: float) -> Tensor:
     >>> bool((swapped(x, 1.0) % 2 == x % 2).all()), bool((swapped(x, 0.0) == x).all())
     (True, True)
     """
-    other = x.gather(0, torch.randint(len(x), x.shape, device=x.device))
-    return torch.where(torch.rand(x.shape, device=x.device) < share, other, x)
+    other = x.gather(0, drawn(partial(torch.randint, len(x), device=x.device), x.shape))
+    return torch.where(drawn(partial(torch.rand, device=x.device), x.shape) < share, other, x)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Size, Tensor
 from torch.nn.functional import normalize
 
 from vaekit.data.batches import spread
+from vaekit.distributions.shares import drawn
 from vaekit.models.base import LatentModel
 from vaekit.models.classes import ModelOfClasses
 from vaekit.models.semi_supervised import SemiSupervisedVAE
@@ -92,7 +95,7 @@ class SemiSupervised:
 
     def _worst(self, model: ModelOfClasses, inputs: Tensor, log_y: Tensor) -> Tensor:
         """Return the r of length ε that changes q(y | x) most, [n, *inputs.shape] (Miyato et al., 2018, eq. 13)."""
-        r = (self.far * unit(torch.randn_like(inputs))).requires_grad_()
+        r = (self.far * unit(drawn(partial(torch.randn, device=inputs.device), inputs.shape))).requires_grad_()
         (gradient,) = torch.autograd.grad(kl_of_classes(log_y, model.log_classes(inputs + r)).sum(), r)
         return self.near * unit(gradient)
 

@@ -44,6 +44,7 @@ from vaekit.training import presets
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import repays
 from vaekit.training.diagnosis import diagnose
+from vaekit.training.distributed import World
 from vaekit.training.loop import Run
 from vaekit.training.measures import ACTIVE_VARIANCE, mean_elbo_nats, unit_kl_nats, unit_means, without_latent_nats
 from vaekit.training.precision import (
@@ -73,6 +74,7 @@ def fit(
     *,
     resume: bool = False,
     labels: Any = None,
+    world: World | None = None,
 ) -> Fitted:
     """Return a model fitted on data.
 
@@ -88,11 +90,21 @@ def fit(
         Go on from the checkpoint where there is one.
     labels : array, series or frame of one column, optional
         Classes of the rows, some of which may not be known: see `vaekit.data.labels`. The model learns them too.
+    world : World, optional
+        The processes that train the model together: see `vaekit.training.distributed.joined`. All but the first end
+        after training, with status 0.
 
     Returns
     -------
     Fitted
     """
+    world = world or World()
+    if world.size > 1 and MODELS[options.model].one_process:
+        raise ParameterError(
+            f"The model '{options.model}' follows the rows that one process sees; got {world.size} processes. Use "
+            "another, or start one process."
+        )
+    listeners = listeners if world.is_first else ()
     raw = read(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) else as_array(raw)
     classes = None if labels is None else Labels.of(labels, n_rows(raw))
@@ -109,7 +121,7 @@ def fit(
         options = for_classes(options, len(train))
     architecture = choose_architecture(options, schema, train, 0 if classes is None else len(classes.values))
     model = make_model(architecture, schema, train, options)
-    settings = choose_settings(options, len(train), model, architecture.network)
+    settings = Settings(**world.same(asdict(choose_settings(options, len(train), model, architecture.network))))
     for words in stated_data(schema, architecture, density=model.observation.density):
         _tell(listeners, Note(words))
     if classes is not None:
@@ -117,19 +129,26 @@ def fit(
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * len(train)))
     without_latent = without_latent_nats(model, valid, settings.seed)
+    kept = _checkpoint(checkpoint, settings, architecture, schema, _all_that_is_learned(train, held_out, classes))
+    if kept:
+        world.check_same(kept.fingerprint)
+    batches = Batches(train, settings.batch_size, settings.seed, settings.device, (world.rank, world.size))
     run = Run(
         model,
-        Batches(train, settings.batch_size, settings.seed, settings.device),
+        batches,
         valid[spread(len(valid), at_epochs)].to(settings.device),
         settings,
         listeners,
-        _checkpoint(checkpoint, settings, architecture, schema, _all_that_is_learned(train, held_out, classes)),
+        kept if world.is_first else None,
         objective=None if classes is None else _of_classes(model, train, classes.index[places], settings.device),
+        world=world,
     )
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
     _tell(listeners, began(options, architecture, settings, len(train)))
     run.train()
+    world.leave()
+    batches.share = (0, 1)
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     fitted.record["classes"] = None if classes is None else classes.to_json()
     if options.second_stage != "none":
@@ -226,6 +245,8 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         epochs=epochs,
         seconds=seconds,
         batch_size=batch_size,
+        micro_batch=options.micro_batch,
+        recompute=options.recompute,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         objective=objective,

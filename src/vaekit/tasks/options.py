@@ -35,6 +35,8 @@ class Options:
     epochs: int | None = None
     time: str | float | None = None
     batch_size: int | None = None
+    micro_batch: int | None = None
+    recompute: bool = False
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     valid: Any = 0.1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,15 +17,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vaekit.data.batches import Batches, seed_of
+from vaekit.data.batches import Batches, Part, part_of, seed_of
+from vaekit.distributions.shares import rows_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
 from vaekit.objectives import Bound, Objective, make_objective
 from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
-from vaekit.training.precision import own_randomness, own_randomness_and_threads, reseed
+from vaekit.training.distributed import World
+from vaekit.training.precision import (
+    own_randomness,
+    own_randomness_and_threads,
+    random_states,
+    reseed,
+    set_random_states,
+)
 from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History, Listener, Note, RolledBack
+from vaekit.training.recompute import recomputing
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
 
@@ -64,6 +74,8 @@ class Run:
     checkpoint : Checkpoint, optional
     objective : Objective, optional
         In place of the one that the settings name.
+    world : World, optional
+        The processes that take part; each has its share of the batches and all rows held out.
     """
 
     def __init__(
@@ -75,9 +87,10 @@ class Run:
         listeners: Sequence[Listener] = (),
         checkpoint: Checkpoint | None = None,
         objective: Objective | None = None,
+        world: World | None = None,
     ) -> None:
         self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
-        self.settings, self.checkpoint = settings, checkpoint
+        self.settings, self.checkpoint, self.world = settings, checkpoint, world or World()
         with own_randomness(seed_of(settings.seed, 5)):
             chosen: Any = objective or make_objective(settings.objective, model.latent_dim)
         self.critic = chosen.to(settings.device) if isinstance(chosen, nn.Module) else nn.Module()  # its own weights
@@ -97,6 +110,7 @@ class Run:
         self.moving = [[state[k] for k in moving] for state in (self.average, own)]
         wide = torch.float32 if settings.device == "mps" else torch.float64  # which has no float64
         self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=wide)
+        self.recent = self.sums.clone()  # of this round, in this process
         self.weight = torch.zeros((), device=settings.device)  # of the KL; a tensor, so that compiled steps read it
 
     # -- the loop, one screen --------------------------------------------------------------------------------------
@@ -104,12 +118,14 @@ class Run:
     def train(self) -> str:
         """Run to the end, to the budget, to the patience or to Ctrl-C; return which."""
         facts = self.facts
-        with own_randomness_and_threads(self.settings.seed, self.settings.threads):
+        with own_randomness_and_threads(self.settings.seed, self.settings.threads), self._sparing_memory():
+            self._begin_alike()
             self.clock = time.monotonic() - facts.seconds
             try:
                 while not facts.reason:
                     self._round()
             except KeyboardInterrupt:
+                self._add_up()
                 self._evaluate()
                 facts.reason = "interrupted"
             except BaseException:
@@ -128,11 +144,12 @@ class Run:
         for x in self._next_batches():
             self._step(x)
             facts.step += 1
+        self._add_up()
         if not bool(torch.isfinite(self.sums).all()):
             self._roll_back(good)
             return
         facts.failures = 0
-        facts.seconds = time.monotonic() - self.clock
+        self._meet()
         if facts.step >= len(self.batches) or self.progress() >= 1:
             self._end_epoch()
         else:
@@ -142,6 +159,8 @@ class Run:
 
     def _next_batches(self) -> Iterable[Tensor]:
         for taken, x in enumerate(self.batches.epoch(self.facts.epoch, self.facts.step)):
+            if taken % self.world.meet_every == 0:
+                self._meet()
             if taken == ROUND_STEPS or (taken and self.progress() >= 1):
                 return
             yield x
@@ -150,13 +169,36 @@ class Run:
         facts, settings = self.facts, self.settings
         progress = self.progress()
         self.weight.fill_(self._kl_weight(progress))
-        with self._autocast():
-            loss, sums = self.loss_of(x, self.weight)
-        loss.backward()
+        for rows, part, share in self._pieces(x):
+            with self._autocast(), rows_of(part):
+                loss, sums = self.loss_of(rows, self.weight)
+            (loss * share).backward()
+            self.recent += torch.cat([sums * (share > 0), loss.detach()[None]])
+        self.world.average(self.optimizer.parameters)
         self.rate = settings.learning_rate * facts.rate_factor * one_cycle(progress)
         norm = self.optimizer.step(self.rate, settings.clip_norm)
-        self.sums += torch.cat([sums, (loss.detach() + norm)[None]])
+        self.recent[-1] += norm
         self._average()
+
+    def _pieces(self, x: Tensor) -> Iterator[tuple[Tensor, Part, float]]:
+        """Yield the rows to compute at once, which of the batch they are, and their share of it.
+
+        Each piece draws the whole batch's noise. A process that has no rows of a batch takes one of no weight, so that
+        its random numbers go on as the others' do.
+        """
+        own = self.batches.part(self.facts.step)
+        if not own.n_rows:
+            yield self.held_out[:1], Part(min(own.first, own.total - 1), 1, own.total), 0.0
+            return
+        pieces = own.cut(self.settings.micro_batch or own.n_rows)
+        states = random_states(self.settings.device) if len(pieces) > 1 else []
+        for piece in pieces:
+            if states:
+                set_random_states(states)
+            yield x[piece.first - own.first :][: piece.n_rows], piece, piece.n_rows / piece.total
+
+    def _sparing_memory(self) -> AbstractContextManager[None]:
+        return recomputing(self.model) if self.settings.recompute else nullcontext()
 
     def _loss_of(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of rows x, and what is summed up: rows, reconstruction, kl."""
@@ -164,6 +206,23 @@ class Run:
         bound = self.objective(self.model, self.model.observation.observe(x), weight, **free)
         sums = [bound.kl.new_tensor(len(x)), bound.reconstruction.sum(), bound.kl.sum()]
         return bound.loss, torch.stack(sums).detach()
+
+    # -- what all processes do together ----------------------------------------------------------------------------
+
+    def _begin_alike(self) -> None:
+        """Stand where the first process stands."""
+        self.world.spread(self.tensors().values())
+        vars(self.facts).update(self.world.same(vars(self.facts)))
+        self.history.rows = self.facts.rows
+
+    def _meet(self) -> None:
+        """Tell the time."""
+        self.facts.seconds = self.world.agree(time.monotonic() - self.clock)
+
+    def _add_up(self) -> None:
+        """Move what the processes have summed up since they did so last into the sums of the epoch."""
+        self.sums += self.world.total(self.recent)
+        self.recent.zero_()
 
     # -- the ends of rounds and epochs -----------------------------------------------------------------------------
 
@@ -193,12 +252,12 @@ class Run:
         """Measure the averaged weights on held-out rows, keep them when they are the best so far, and tell."""
         facts, rows = self.facts, max(float(self.sums[0]), 1.0)
         held_out_nats = self.held_out_nats()
+        self._meet()
         is_best = held_out_nats > facts.best_nats or facts.best_nats == -float("inf")
         if is_best or self.settings.to_the_end:
             facts.best_nats, facts.best_progress = held_out_nats, self.progress()
             _copy_into(self.best, self.average)
         reconstruction, kl = float(self.sums[1]) / rows, float(self.sums[2]) / rows
-        facts.seconds = time.monotonic() - self.clock
         self._tell(
             EpochEnded(
                 epoch=facts.epoch + 1,
@@ -222,11 +281,16 @@ class Run:
         self.model.load_state_dict(self.average)
         self.model.eval()
         reseed(self.settings.device, seed_of(self.settings.seed, 3))
+        total = self.sums.new_zeros(())
         with torch.no_grad():
             observe = self.model.observation.observe
-            nats = torch.cat([self.objective(self.model, observe(x)).value for x in self.held_out.split(1024)]).mean()
+            for x in self.held_out.split(1024):
+                part = part_of(len(x), self.world.rank, self.world.size)
+                if part.n_rows:
+                    with rows_of(part):
+                        total += self.objective(self.model, observe(part.of(x))).value.sum(dtype=total.dtype)
         self.model.load_state_dict(own)
-        return float(nats)
+        return float(self.world.total(total)) / len(self.held_out)
 
     def _roll_back(self, good: tuple[dict[str, Tensor], dict[str, object]]) -> None:
         tensors, facts = good
@@ -249,7 +313,7 @@ class Run:
 
     def _progress_at(self, epoch: int, step: int) -> float:
         by_steps = (epoch + step / len(self.batches)) / self.settings.epochs
-        by_clock = (time.monotonic() - self.clock) / self.settings.seconds if self.settings.seconds else 0.0
+        by_clock = self.facts.seconds / self.settings.seconds if self.settings.seconds else 0.0
         return min(1.0, max(by_steps, by_clock))
 
     def _kl_weight(self, progress: float) -> float:

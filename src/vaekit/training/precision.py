@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vaekit.errors import ParameterError
+from vaekit.training.distributed import processes_here
 
 
 def choose_device(asked: str = "auto") -> str:
@@ -64,10 +65,13 @@ def choose_threads(asked: int | None = None, *, small: bool = False) -> int:
     """Return the number of threads: what was asked for, 1 for small work, else the processors there are, at most 16.
 
     Small products gain nothing from a second thread, and lose much while another program has the other processor.
+    Processes that torchrun starts share the processors; it sets OMP_NUM_THREADS to 1 for them, which says nothing then.
     """
     if asked or small:
         return asked or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if (processes := processes_here()) > 1:
+        return max(1, min(allowed // processes, 16))
     return min(allowed, 16, int(os.environ.get("OMP_NUM_THREADS") or 16))
 
 
@@ -89,6 +93,18 @@ def reseed(device: str, seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if device.startswith("cuda"):
         torch.cuda.manual_seed(seed)
+
+
+def random_states(device: str) -> list[Tensor]:
+    """Return where torch's own random numbers stand, on the processor and on the device."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device.startswith("cuda") else [])]
+
+
+def set_random_states(states: list[Tensor]) -> None:
+    """Have random numbers go on from where they stood."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state)
 
 
 @contextmanager

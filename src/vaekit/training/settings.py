@@ -20,6 +20,10 @@ class Settings:
     seconds : float or None
         A budget of wall-clock time. It is the one setting that makes a result depend on the machine's speed.
     batch_size : int
+    micro_batch : int or None
+        The most rows of a batch that are computed at once, their gradients added up; None for all.
+    recompute : bool
+        Whether activations are computed anew in the backward pass, which takes less memory.
     learning_rate : float
         The peak of the one-cycle schedule.
     weight_decay : float
@@ -68,9 +72,14 @@ class Settings:
     precision: str = "float32"
     threads: int = 1
     compiled: bool = False
+    micro_batch: int | None = None
+    recompute: bool = False
     to_the_end: bool = False
 
     def fingerprint(self, *more: Any) -> str:
-        """Return a digest that tells a run with other settings, data or architecture apart."""
-        words = json.dumps([dataclasses.asdict(self), *more], sort_keys=True)
+        """Return a digest that tells a run with other settings, data or architecture apart.
+
+        Threads only round otherwise: a run may go on where there are more processors, or fewer.
+        """
+        words = json.dumps([dataclasses.asdict(self) | {"threads": None}, *more], sort_keys=True)
         return hashlib.sha256(words.encode()).hexdigest()[:16]
