@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vaekit.cli.shared import DataPath, Json, Quiet, Rows, check_output, print_json, read_rows, say
+from vaekit.cli.shared import DataPath, Json, Quiet, Rows, check_output, print_json, say, telling
 from vaekit.errors import ParameterError
 
 
@@ -126,6 +126,7 @@ def fit(
     if not resume and os.path.exists(checkpoint):
         say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
     from vaekit.data.labels import labels_apart
+    from vaekit.data.readers import opened
     from vaekit.estimators.vae import ESTIMATORS
     from vaekit.training.progress import TensorBoard
 
@@ -164,7 +165,8 @@ def fit(
     )
     heard = (TensorBoard(tensorboard),) if tensorboard else ()
     estimator.check_parameters()  # before a long read
-    table, known = labels_apart(read_rows(data, rows), labels, rows)
+    with telling("looking at the data", quiet=quiet) as tell:
+        table, known = labels_apart(opened(data, rows, tell), labels, rows)
     estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard)
     estimator.save(output)
     if estimator.fitted_.record["reason"] != "interrupted":

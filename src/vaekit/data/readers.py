@@ -70,9 +70,9 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
         `.feather`, IDX, a picture, each of them gzipped if you like (`.gz`), a folder of pictures of one
         size, `builtin:digits` (its classes are `builtin:digits::labels`), `builtin:sprites`,
         `builtin:sprites-sample`, or `-` for standard input; also a tar file of samples, and a folder or a pattern
-        (`part-*.parquet`) of files of one kind, one after the other by name: Parquet, Arrow, `.npy`, tar. The first line of a text table names its columns,
-        unless it holds only numbers, some of them repeated, negative or with a fraction: then it is a row,
-        and the columns are called x0, x1, ...
+        (`part-*.parquet`) of files of one kind, one after the other by name: Parquet, Arrow, `.npy`, tar. The
+        first line of a text table names its columns, unless it holds only numbers, some of them repeated, negative
+        or with a fraction: then it is a row, and the columns are called x0, x1, ...
     rows : str, optional
         The rows wanted, "A:B" as Python slices: "0:1000", "-100:", ":500". All by default.
 
@@ -123,15 +123,14 @@ def opened(source: str | os.PathLike[str], rows: str | None = None, tell: Tell |
     Returns
     -------
     ndarray, polars.DataFrame or Sampled
-        A stream of tar files, and of several files of a folder or a pattern; of one file or of pictures where they
-        would take more memory than `vaekit.data.memory.resident_bytes` gives.
+        A stream where the rows would take more memory than `vaekit.data.memory.resident_bytes` gives.
     """
     window, name = parse_rows(rows), os.fspath(source)
     with foreign_errors(name):
         stream = stream_of(name, tell)
-        if stream is None or not (is_sharded(name) or stream[window or slice(None)].is_large):
-            return read(source, rows)
-        return sampled(stream[window or slice(None)], tell)
+        if stream is not None and (wanted := stream[window or slice(None)]).is_large:
+            return sampled(wanted, tell)
+    return read(source, rows)
 
 
 def parse(content: bytes, suffix: str, name: str) -> Data:
@@ -390,9 +389,9 @@ def picture_names(source: str | os.PathLike[str], rows: str | None = None) -> li
 def _read_folder(folder: str) -> NDArray[np.uint8]:
     paths = pictures_in(folder)
     if not paths:
-        suffixes = ", ".join(PICTURE_SUFFIXES)
+        suffixes, others = ", ".join(PICTURE_SUFFIXES), ", ".join(PARTS)
         raise SourceError(
-            f"{folder} is a folder without pictures ({suffixes}) or data files ({', '.join(PARTS)}); name another source."
+            f"{folder} is a folder without pictures ({suffixes}) or data files ({others}); name another source."
         )
     return _all_pictures({str(path): path for path in paths})
 

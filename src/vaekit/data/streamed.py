@@ -85,6 +85,10 @@ class StreamedBatches:
         """Return the number of batches in an epoch."""
         return len(self._lanes)
 
+    def __str__(self) -> str:
+        stream, n_lanes = self._reader.stream, self._lanes.n_lanes
+        return f"{stream.n_rows:,} rows of {stream.name} are read as they are needed, in {n_lanes} lanes"
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[torch.Tensor]:
         """Yield this process's part of each batch of an epoch, from batch `start` on.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -24,7 +25,8 @@ from vaekit.codec import archive
 from vaekit.data.frames import frame_of
 from vaekit.data.html import html_table
 from vaekit.data.labels import labels_apart
-from vaekit.data.readers import read
+from vaekit.data.readers import opened, read
+from vaekit.data.streams import Sampled
 from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.errors import MissingExtraError, ParameterError
 from vaekit.models.fitted import Fitted
@@ -54,7 +56,7 @@ from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Diagnosis, Finding
 from vaekit.training.presets import PRESETS
-from vaekit.training.progress import JsonLines, Listener, on_screen
+from vaekit.training.progress import Doing, JsonLines, Listener, on_screen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,7 +157,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             When the data are not fit to be learned from.
         """
         self.check_parameters()
-        raw, known = labels_apart(loaded(X), labels)
+        with Doing("looking at the data") if self.verbose else nullcontext() as tell:
+            raw, known = labels_apart(opened(X, tell=tell) if isinstance(X, str | os.PathLike) else X, labels)
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
         self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known))
@@ -226,7 +229,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _note_names(self, raw: Any) -> None:
         """Note the number and the names of columns, as scikit-learn asks for."""
         if not self.fitted_.schema.is_picture:
-            validate_data(self, raw, skip_check_array=True)
+            validate_data(self, raw.data if isinstance(raw, Sampled) else raw, skip_check_array=True)
 
     def check_parameters(self) -> None:
         """Raise what `fit` would raise of the settings, without any data.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.data.batches import Batches, seed_of
+from vaekit.data.streamed import StreamedBatches
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
 from vaekit.objectives import Bound, Objective, make_objective
@@ -57,7 +58,7 @@ class Run:
     ----------
     model : LatentModel
         Trained in place; ends with the averaged weights of the epoch whose held-out bound was best.
-    batches : Batches
+    batches : Batches or StreamedBatches
     held_out : Tensor of shape (n_held_out, *event_shape)
     settings : Settings
     listeners : sequence of Listener
@@ -69,7 +70,7 @@ class Run:
     def __init__(
         self,
         model: LatentModel,
-        batches: Batches,
+        batches: Batches | StreamedBatches,
         held_out: Tensor,
         settings: Settings,
         listeners: Sequence[Listener] = (),
