@@ -21,6 +21,7 @@ constant          one value                                   0
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -500,8 +501,10 @@ class Categorical(Field):
 
     def _encode(self, raw: Array) -> Array:
         index = {c: i for i, c in enumerate(self.categories)}
-        uniques, inverse = _unique(raw)
-        return np.asarray([index.get(u, -1) for u in uniques], dtype=np.int64)[inverse].reshape(raw.shape)
+        if raw.dtype.kind == "O":  # texts and None hash where they do not sort
+            return np.fromiter(map(index.get, raw.ravel(), repeat(-1)), np.int64, raw.size).reshape(raw.shape)
+        uniques, inverse = np.unique(raw, return_inverse=True)
+        return np.asarray([index.get(u, -1) for u in uniques.tolist()], dtype=np.int64)[inverse].reshape(raw.shape)
 
     def _decode(self, codes: Array) -> Array:
         index = np.clip(np.rint(codes), 0, len(self.categories) - 1).astype(np.int64)
@@ -513,16 +516,6 @@ class Categorical(Field):
         if gaps.any():
             return super()._restore(values.astype(np.float64), gaps)
         return values.astype(bool if is_bool(self.dtype) else self.dtype.lower())
-
-
-def _unique(raw: Array) -> tuple[list[Any], Array]:
-    """Return the distinct values and each element's index among them; texts and None hash where they do not sort."""
-    if raw.dtype.kind != "O":
-        uniques, inverse = np.unique(raw, return_inverse=True)
-        return uniques.tolist(), inverse
-    seen: dict[Any, int] = {}
-    inverse = np.asarray([seen.setdefault(v, len(seen)) for v in raw.ravel()], dtype=np.int64)
-    return list(seen), inverse
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ over the data. All follows from the seed and the epoch's number, and any step ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -70,6 +70,11 @@ class Lanes:
         order = np.random.default_rng(seed_of(self.seed, epoch)).permutation(len(self.sizes))
         return Epoch(self, epoch, order, np.cumsum(self.sizes[order]))
 
+    @cached_property
+    def begins(self) -> Whole:
+        """Where each lane begins in an epoch's order."""
+        return np.array([_share(self.n_rows, self.n_lanes, lane)[0] for lane in range(self.n_lanes)])
+
 
 class Epoch(NamedTuple):
     """The order of one epoch: its chunks, and where in it each ends."""
@@ -79,22 +84,23 @@ class Epoch(NamedTuple):
     order: Whole
     ends: Whole
 
-    def pieces(self, step: int, served: Iterable[int]) -> Iterator[Piece]:
+    def pieces(self, step: int, served: Sequence[int]) -> Iterator[Piece]:
         """Yield what a batch has of some lanes."""
         first, last = _share(self.lanes.n_rows, len(self.lanes), step)
-        n_lanes = self.lanes.n_lanes
-        for lane in served:
-            begin, _ = _share(self.lanes.n_rows, n_lanes, lane)
-            start, stop = (begin + max(0, -(-(bound - lane) // n_lanes)) for bound in (first, last))
-            yield from self._between(lane, start, stop)
+        numbers, n_lanes = np.asarray(served), self.lanes.n_lanes
+        starts, stops = (self.lanes.begins[numbers] - (numbers - bound) // n_lanes for bound in (first, last))
+        places = np.searchsorted(self.ends, starts, side="right")
+        for lane, *asked in zip(served, starts.tolist(), stops.tolist(), places.tolist(), strict=True):
+            yield from self._between(lane, *asked)
 
-    def _between(self, lane: int, start: int, stop: int) -> Iterator[Piece]:
+    def _between(self, lane: int, start: int, stop: int, place: int) -> Iterator[Piece]:
+        """Yield what a lane has from one place of the order to another, the first being in the chunk at `place`."""
         while start < stop:
-            place = int(np.searchsorted(self.ends, start, side="right"))
-            chunk, end = int(self.order[place]), int(self.ends[place])
-            begin = end - int(self.lanes.sizes[chunk])
-            yield Piece(lane, chunk, start - begin, min(stop, end) - begin)
-            start = min(stop, end)
+            chunk, end = self.order.item(place), self.ends.item(place)
+            begin, last = end - self.lanes.sizes.item(chunk), min(stop, end)
+            if start < last:
+                yield Piece(lane, chunk, start - begin, last - begin)
+            start, place = max(start, last), place + 1
 
     def within(self, chunk: int) -> Whole:
         """Return the order of a chunk's rows."""

@@ -69,9 +69,9 @@ class StreamedBatches:
         self.rows: torch.Tensor = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self._reader = _Reader(stream, schema, rows, np.sort(np.asarray([] if left_out is None else left_out, int)))
-        n_lanes = lanes_of(stream, batch_size)
-        self._lanes = Lanes(self._reader.sizes, n_lanes, batch_size, seed)
-        self._served = _served(share, n_lanes)
+        self.n_lanes = lanes_of(stream, batch_size)
+        self._lanes = Lanes(self._reader.sizes, self.n_lanes, batch_size, seed)
+        self._served = _served(share, self.n_lanes)
         self._last: tuple[tuple[int, int], torch.Tensor] | None = None
         self._ahead: Ahead[tuple[tuple[int, int], Array]] | None = None
         self._next = (-1, 0)
@@ -86,8 +86,8 @@ class StreamedBatches:
         return len(self._lanes)
 
     def __str__(self) -> str:
-        stream, n_lanes = self._reader.stream, self._lanes.n_lanes
-        return f"{stream.n_rows:,} rows of {stream.name} are read as they are needed, in {n_lanes} lanes"
+        stream = self._reader.stream
+        return f"{stream.n_rows:,} rows of {stream.name} are read as they are needed, in {self.n_lanes} lanes"
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[torch.Tensor]:
         """Yield this process's part of each batch of an epoch, from batch `start` on.

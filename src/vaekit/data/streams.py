@@ -84,7 +84,8 @@ class Stream:
     def read(self, start: int = 0, stop: int | None = None) -> Data:
         """Return rows start to stop - 1; all by default."""
         stop = self.n_rows if stop is None else stop
-        return _joined([part.read(first, last) for part, first, last in self._within(start, stop)])
+        rows = _joined([part.read(first, last) for part, first, last in self._within(start, stop)])
+        return rows if isinstance(rows, np.ndarray) else rows.select(self._columns)
 
     def encode(self, schema: Schema, start: int, stop: int) -> NDArray[Any]:
         """Return the codes of rows start to stop - 1.
@@ -105,6 +106,11 @@ class Stream:
             n_chunks = -(-(last - first) // max(1, part.least_rows, size))
             bounds += (bounds[-1] + (last - first) * np.arange(1, n_chunks + 1) // n_chunks).tolist()
         return np.array(bounds, np.int64)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        """The names of columns in the order of the first part's."""
+        return list(self.parts[0].read(0, 0).columns)  # type: ignore[union-attr]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -183,7 +189,9 @@ def sharded(name: str, tell: Tell | None = None) -> Stream:
         parts.append(_checked(part_of(path), parts[:1]))
         if tell is not None:
             tell(len(parts) / len(paths))
-    return _of_parts(name, [part for part in parts if part.n_rows])
+    if not (filled := [part for part in parts if part.n_rows]):
+        raise SourceError(f"{name} holds no rows; name another source.")
+    return _of_parts(name, filled)
 
 
 def stream_of(name: str, tell: Tell | None = None) -> Stream | None:
@@ -197,15 +205,13 @@ def stream_of(name: str, tell: Tell | None = None) -> Stream | None:
     if is_sharded(name):
         return sharded(name, tell)
     if os.path.isfile(name) and PurePath(name).suffix.lower() in PARTS and not _is_arrow_stream(name):
-        return _of_parts(name, [part_of(name)])
+        return _of_parts(name, [part]) if (part := part_of(name)).n_rows else None
     if os.path.isdir(name) and (pictures := pictures_in(name)):
         return _of_parts(name, [PicturePart(name, pictures)])
     return None
 
 
 def _of_parts(name: str, parts: Sequence[Part]) -> Stream:
-    if not parts:
-        raise SourceError(f"{name} holds no rows; name another source.")
     return Stream(name, parts, 0, sum(part.n_rows for part in parts))
 
 
