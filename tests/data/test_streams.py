@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from vaekit.data import streams
+from vaekit.data import memory, streams
 from vaekit.data.readers import opened, read
 from vaekit.data.schema import Schema
 from vaekit.data.streams import Sampled, sampled, sharded, stream_of
@@ -265,6 +265,15 @@ class TestRefusals:
         np.save(tmp_path / "a.npy", np.array([[{}]]))
         with pytest.raises(SourceError, match="holds Python objects, which are never unpickled"):
             opened(tmp_path / "a.npy")
+
+
+def test_the_least_limit_of_memory_counts(tmp_path, monkeypatch):
+    machine = memory.resident_bytes()
+    limits = [tmp_path / name for name in ("v2", "v1", "absent")]
+    limits[0].write_text("max\n")
+    limits[1].write_text(f"{machine}\n")
+    monkeypatch.setattr(memory, "GROUP_LIMITS", [str(limit) for limit in limits])
+    assert memory.resident_bytes() == int(machine * memory.RESIDENT_SHARE)
 
 
 GROWTH = """
