@@ -79,22 +79,22 @@ def test_all_but_a_vae_are_refused(name):
 
 def test_for_imputation_fills_what_is_not_said():
     schema = Schema.infer(np.random.default_rng(0).normal(size=(100, 30)))
-    filled = for_imputation(Options(purpose="imputation"), schema)
+    filled = for_imputation(Options(purpose="imputation"), schema, schema.n_rows)
     assert (filled.objective, filled.draws, filled.likelihood) == ("iwae", 20, "student-t")
     assert (filled.prior, filled.latent_dim) == ("normal", 10)
     said = Options(purpose="imputation", objective="elbo", likelihood="gaussian", latent_dim=3, epochs=2, hidden=(8,))
-    kept = for_imputation(said, schema)
+    kept = for_imputation(said, schema, schema.n_rows)
     assert (kept.objective, kept.draws, kept.likelihood, kept.latent_dim) == ("elbo", None, "gaussian", 3)
     assert (kept.epochs, kept.hidden) == (2, (8,))
-    assert for_imputation(Options(time="5s"), schema).epochs is None
+    assert for_imputation(Options(time="5s"), schema, schema.n_rows).epochs is None
 
 
 def test_for_synthesis_fills_what_is_not_said():
     schema = Schema.infer(np.random.default_rng(0).normal(size=(30_000, 30)))
-    filled = for_synthesis(Options(purpose="synthesis"), schema)
+    filled = for_synthesis(Options(purpose="synthesis"), schema, schema.n_rows)
     assert (filled.objective, filled.draws, filled.latent_dim) == ("iwae", 20, 16)
     assert 4 * filled.epochs == pytest.approx(default_epochs("balanced", 30_000), abs=4)
     said = {"objective": "elbo", "latent_dim": 3, "epochs": 7}
-    filled = for_synthesis(Options(purpose="synthesis", **said), schema)
+    filled = for_synthesis(Options(purpose="synthesis", **said), schema, schema.n_rows)
     assert {name: getattr(filled, name) for name in said} == said
     assert filled.draws is None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vaekit.cli.shared import DataPath, Json, Quiet, Rows, check_output, print_json, read_rows, say
+from vaekit.cli.shared import DataPath, Json, Quiet, Rows, check_output, print_json, say, telling
 from vaekit.errors import ParameterError
 
 
@@ -153,6 +153,7 @@ def fit(
                 quiet=quiet,
             )
         from vaekit.data.labels import labels_apart
+        from vaekit.data.readers import opened
         from vaekit.estimators.vae import ESTIMATORS
 
         check_choice("model", model, ESTIMATORS)
@@ -192,7 +193,8 @@ def fit(
         )
         estimator.check_parameters()  # before a long read
         heard = tuple(_tracker(words) for words in track or ())
-        table, known = labels_apart(read_rows(data, rows), labels, rows)
+        with telling("looking at the data", quiet=quiet) as tell:
+            table, known = labels_apart(opened(data, rows, tell), labels, rows)
         estimator.fit(table, log=log, checkpoint=checkpoint, resume=resume, labels=known, listeners=heard, world=world)
         estimator.save(output)
         if estimator.fitted_.record["reason"] != "interrupted":

@@ -18,8 +18,8 @@ DataPath = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A .npy, .npz (file.npz::name), .csv, .tsv, .parquet, .arrow or IDX file, a folder of pictures, "
-        "builtin:digits, or - for standard input.",
+        help="A .npy, .npz (file.npz::name), .csv, .tsv, .parquet, .arrow, .tar or IDX file, a folder of pictures or "
+        "such files, builtin:digits, or - for standard input.",
     ),
 ]
 Rows = Annotated[str | None, typer.Option("--rows", metavar="A:B", help="Take these rows only.")]

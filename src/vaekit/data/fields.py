@@ -21,6 +21,7 @@ constant          one value                                   0
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -80,13 +81,15 @@ class Field:
 
     # -- the gate --------------------------------------------------------------------------------------------------
 
-    def encode(self, raw: Array) -> Array:
+    def encode(self, raw: Array, first: int = 0) -> Array:
         """Return the codes of raw values.
 
         Parameters
         ----------
         raw : ndarray of shape (n_samples, *shape)
             Numbers, or an object array of texts; a gap is NaN or None.
+        first : int
+            The number that messages give the first row.
 
         Returns
         -------
@@ -98,13 +101,13 @@ class Field:
         DataError
             On ±inf, on a gap where none was learned, and on a value that the kind does not know.
         """
-        raw = self._comparable(raw)
+        raw = self._comparable(raw, first)
         gaps = is_missing(raw)
-        self._refuse(self._infinite(raw), raw, "Clean or remove these rows.")
+        self._refuse(self._infinite(raw), raw, "Clean or remove these rows.", first)
         if not self.missing:
             again = "Fill the gaps, or re-fit with rows that have such gaps."
-            self._refuse(gaps, raw, again, what="a missing value", rule="learned without gaps")
-        self._refuse(self._unknown(raw, gaps), raw, self._advice())
+            self._refuse(gaps, raw, again, first, what="a missing value", rule="learned without gaps")
+        self._refuse(self._unknown(raw, gaps), raw, self._advice(), first)
         codes = self._encode(raw)
         if not gaps.any():
             return codes.astype(self.code_dtype, copy=False)
@@ -160,11 +163,11 @@ class Field:
         """The values the field may take, as people read them."""
         return "any"
 
-    def _comparable(self, raw: Array) -> Array:
+    def _comparable(self, raw: Array, first: int) -> Array:
         """Return raw values as numbers; a text among them is refused."""
         if raw.dtype.kind != "O":
             return raw
-        self._refuse(np.vectorize(_is_no_number, otypes=[bool])(raw), raw, "Clean the value.")
+        self._refuse(np.vectorize(_is_no_number, otypes=[bool])(raw), raw, "Clean the value.", first)
         return raw.astype(np.float64)
 
     # -- for the kinds ---------------------------------------------------------------------------------------------
@@ -208,12 +211,14 @@ class Field:
     def _infinite(self, raw: Array) -> NDArray[np.bool_]:
         return np.isinf(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, dtype=bool)
 
-    def _refuse(self, bad: NDArray[np.bool_], raw: Array, advice: str, *, what: str = "", rule: str = "") -> None:
+    def _refuse(
+        self, bad: NDArray[np.bool_], raw: Array, advice: str, first: int, *, what: str = "", rule: str = ""
+    ) -> None:
         if not bad.any():
             return
         at = tuple(int(i) for i in np.argwhere(bad)[0])
         got = what or f"value {raw[at]!s}"
-        place = f"row {at[0]}" + (f", place {list(at[1:])}" if at[1:] else "")
+        place = f"row {first + at[0]}" + (f", place {list(at[1:])}" if at[1:] else "")
         raise DataError(f"{self.subject} has {got} in {place}; it was {rule or 'learned as ' + self.stated}. {advice}")
 
     @property
@@ -485,7 +490,7 @@ class Categorical(Field):
         """Return the category that a text says; the text itself where there is none."""
         return next((category for category in self.categories if str(category) == text), text)
 
-    def _comparable(self, raw: Array) -> Array:
+    def _comparable(self, raw: Array, first: int) -> Array:
         return raw
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -496,8 +501,10 @@ class Categorical(Field):
 
     def _encode(self, raw: Array) -> Array:
         index = {c: i for i, c in enumerate(self.categories)}
-        uniques, inverse = _unique(raw)
-        return np.asarray([index.get(u, -1) for u in uniques], dtype=np.int64)[inverse].reshape(raw.shape)
+        if raw.dtype.kind == "O":  # texts and None hash where they do not sort
+            return np.fromiter(map(index.get, raw.ravel(), repeat(-1)), np.int64, raw.size).reshape(raw.shape)
+        uniques, inverse = np.unique(raw, return_inverse=True)
+        return np.asarray([index.get(u, -1) for u in uniques.tolist()], dtype=np.int64)[inverse].reshape(raw.shape)
 
     def _decode(self, codes: Array) -> Array:
         index = np.clip(np.rint(codes), 0, len(self.categories) - 1).astype(np.int64)
@@ -509,16 +516,6 @@ class Categorical(Field):
         if gaps.any():
             return super()._restore(values.astype(np.float64), gaps)
         return values.astype(bool if is_bool(self.dtype) else self.dtype.lower())
-
-
-def _unique(raw: Array) -> tuple[list[Any], Array]:
-    """Return the distinct values and each element's index among them; texts and None hash where they do not sort."""
-    if raw.dtype.kind != "O":
-        uniques, inverse = np.unique(raw, return_inverse=True)
-        return uniques.tolist(), inverse
-    seen: dict[Any, int] = {}
-    inverse = np.asarray([seen.setdefault(v, len(seen)) for v in raw.ravel()], dtype=np.int64)
-    return list(seen), inverse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -538,7 +535,7 @@ class Constant(Field):
         """The values the field may take, as people read them."""
         return str(self.value)
 
-    def _comparable(self, raw: Array) -> Array:
+    def _comparable(self, raw: Array, first: int) -> Array:
         return raw
 
     def _unknown(self, raw: Array, gaps: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -124,7 +124,8 @@ def _values(series: Any) -> Array:
         )
     if not series.is_null().any():
         return np.asarray(series.to_numpy())
-    return np.asarray(_with_gaps(series, np.nan), dtype=np.float64)
+    found = np.asarray(series.to_numpy())  # floats, where the library knows no other way to say a gap
+    return found.astype(np.float64) if found.dtype.kind == "f" else np.asarray(_with_gaps(series, np.nan), np.float64)
 
 
 def _of_temporal(series: Any, dtype: str) -> Array:
@@ -143,5 +144,7 @@ def _of_temporal(series: Any, dtype: str) -> Array:
 
 def _with_gaps(series: Any, gap: Any) -> list[Any]:
     """Return a column's values, its library's own null, NaN or NA replaced by `gap`."""
+    if not series.is_null().any():
+        return list(series.to_list())
     is_null = series.is_null().to_list()
     return [gap if null else value for value, null in zip(series.to_list(), is_null, strict=True)]

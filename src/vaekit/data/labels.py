@@ -12,7 +12,8 @@ import numpy as np
 from vaekit.data.fields import Array
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.readers import read
-from vaekit.errors import DataError, SourceError
+from vaekit.data.streams import Sampled
+from vaekit.errors import DataError, ParameterError, SourceError
 
 NAME = "label"  # of classes that come without one
 MOST = 1000
@@ -91,6 +92,8 @@ def labels_apart(data: Any, labels: Any, rows: str | None = None, keep: Collecti
     ------
     SourceError
         When there is neither such a column nor such a file.
+    ParameterError
+        When the data are streamed.
 
     Examples
     --------
@@ -99,6 +102,11 @@ def labels_apart(data: Any, labels: Any, rows: str | None = None, keep: Collecti
     >>> frame.columns, labels.to_list()
     (['x'], ['a', 'b'])
     """
+    if isinstance(data, Sampled) and labels is not None:
+        raise ParameterError(
+            f"labels are learned with all rows in memory, for which {data.stream.name} is too large. "
+            "Take some with rows=A:B, or leave the labels."
+        )
     if not isinstance(labels, str | os.PathLike):
         return data, labels
     if not is_frame(data):

@@ -13,34 +13,32 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.data import builtin
-from vaekit.errors import DataError, ParameterError, SourceError, VaekitError
+from vaekit.data.foreign import foreign_errors
+from vaekit.data.npy import npy_header, refuse_objects
+from vaekit.data.parts import PARTS, Data
+from vaekit.data.pictures import PICTURE_SUFFIXES, common_look, pictures_in, stacked
+from vaekit.data.streams import Sampled, Tell, is_sharded, sampled, sharded, stream_of
+from vaekit.data.windows import bounds_of, parse_rows
+from vaekit.errors import SourceError
 
 if TYPE_CHECKING:
     import polars as pl
-
-Data: TypeAlias = "NDArray[Any] | pl.DataFrame"
 
 NULLS = ["", "NA", "NaN", "nan", "null", "None"]
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-# Named, because Pillow would run Ghostscript on a PostScript file that calls itself a picture.
-PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
-
 LONGEST_LAST_LINE = 2**20  # bytes that are looked at for the end of a text table
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,10 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
         `.npy`, `.npz` (`file.npz::x_train` names the array), `.csv`, `.tsv`, `.parquet`, `.arrow`,
         `.feather`, IDX, a picture, each of them gzipped if you like (`.gz`), a folder of pictures of one
         size, `builtin:digits` (its classes are `builtin:digits::labels`), `builtin:sprites`,
-        `builtin:sprites-sample`, or `-` for standard input. The first line of a text table names its columns,
-        unless it holds only numbers, some of them repeated, negative or with a fraction: then it is a row,
-        and the columns are called x0, x1, ...
+        `builtin:sprites-sample`, or `-` for standard input; also a tar file of samples, and a folder or a pattern
+        (`part-*.parquet`) of files of one kind, one after the other by name: Parquet, Arrow, `.npy`, tar. The
+        first line of a text table names its columns, unless it holds only numbers, some of them repeated, negative
+        or with a fraction: then it is a row, and the columns are called x0, x1, ...
     rows : str, optional
         The rows wanted, "A:B" as Python slices: "0:1000", "-100:", ":500". All by default.
 
@@ -96,12 +95,42 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
     >>> read("builtin:digits", rows="-100:").shape
     (100, 8, 8)
     """
-    window = _parse_rows(rows)
+    window = parse_rows(rows)
     name = os.fspath(source)
-    with _foreign_errors(name):
+    with foreign_errors(name):
+        if is_sharded(name):
+            return sharded(name)[window or slice(None)].read()
         data = _load(name)
         _refuse_single_value(data, name)
-        return _owned(data[:] if window is None else _select(data, window, f"Rows {rows} of {name}"))
+        if window is None:
+            return _owned(data[:])
+        start, stop = bounds_of(window, len(data), f"Rows {rows} of {name}")
+        return _owned(data[start:stop])
+
+
+def opened(source: str | os.PathLike[str], rows: str | None = None, tell: Tell | None = None) -> Data | Sampled:
+    """Return what a source holds, or where it is larger than memory a stream of its rows.
+
+    Parameters
+    ----------
+    source : str or path
+        As `read` takes it.
+    rows : str, optional
+        The rows wanted, "A:B".
+    tell : callable, optional
+        Is told the share that is done of finding the rows, then of looking at some.
+
+    Returns
+    -------
+    ndarray, polars.DataFrame or Sampled
+        A stream where the rows would take more memory than `vaekit.data.memory.resident_bytes` gives.
+    """
+    window, name = parse_rows(rows), os.fspath(source)
+    with foreign_errors(name):
+        stream = stream_of(name, tell)
+        if stream is not None and (wanted := stream[window or slice(None)]).is_large:
+            return sampled(wanted, tell)
+    return read(source, rows)
 
 
 def parse(content: bytes, suffix: str, name: str) -> Data:
@@ -120,7 +149,7 @@ def parse(content: bytes, suffix: str, name: str) -> Data:
     SourceError
         If it is not of that format.
     """
-    with _foreign_errors(name):
+    with foreign_errors(name):
         source = _stream(name, content, "")
         _refuse_empty(source)
         data = READERS[suffix](source)
@@ -188,51 +217,6 @@ def _refuse_empty(source: Source) -> None:
         raise SourceError(f"{source.name} is empty; write the data again or name another source.")
 
 
-@contextmanager
-def _foreign_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except VaekitError:
-        raise
-    # Decoders of foreign bytes raise what they like: zipfile alone has seven kinds, one of them RuntimeError.
-    except Exception as error:
-        raise SourceError(f"{name} cannot be read: {_reason(error)}; {_next_step(error)}.") from error
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    first_line = text.strip().partition("\n")[0].rstrip(".;:")
-    return first_line or type(error).__name__
-
-
-def _next_step(error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return "ask its owner for permission"
-    if isinstance(error, MemoryError):
-        return "read some of its rows, such as 0:1000"
-    return "check that it is whole and is what its name says"
-
-
-# Rows
-
-
-def _parse_rows(rows: str | None) -> slice | None:
-    if rows is None:
-        return None
-    bounds = re.fullmatch(r"(-?\d{1,18})?:(-?\d{1,18})?", rows)
-    if bounds is None:
-        raise ParameterError(f"rows must be A:B, such as 0:1000, :500 or -100:; got '{rows}'.")
-    start, stop = (None if bound is None else int(bound) for bound in bounds.groups())
-    return slice(start, stop)
-
-
-def _select(data: Data, window: slice, subject: str) -> Data:
-    start, stop, _ = window.indices(len(data))
-    if start >= stop:
-        raise DataError(f"{subject} hold nothing; there are {len(data)} rows, so slice within 0:{len(data)}.")
-    return data[start:stop]
-
-
 def _refuse_single_value(data: Data, name: str) -> None:
     if isinstance(data, np.ndarray) and data.ndim == 0:
         raise SourceError(f"{name} holds a single value, not rows; save an array of shape [n, ...].")
@@ -250,8 +234,8 @@ def _owned(data: Data) -> Data:
 
 
 def _read_npy(source: Source) -> NDArray[Any]:
-    shape, fortran, dtype = _npy_header(source.file)
-    _refuse_objects(dtype, source.name)
+    shape, fortran, dtype = npy_header(source.file)
+    refuse_objects(dtype, source.name)
     if isinstance(source.file, io.BufferedReader):
         return np.memmap(source.file, dtype, "r", source.file.tell(), shape, "F" if fortran else "C")
     begin, end = source.file.tell(), source.file.seek(0, io.SEEK_END)
@@ -261,17 +245,6 @@ def _read_npy(source: Source) -> NDArray[Any]:
     return np.lib.format.read_array(source.file, allow_pickle=False)
 
 
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    layout = np.lib.format
-    first = layout.read_magic(file) == (1, 0)
-    return (layout.read_array_header_1_0 if first else layout.read_array_header_2_0)(file)
-
-
-def _refuse_objects(dtype: np.dtype[Any], name: str) -> None:
-    if dtype.hasobject:
-        raise SourceError(f"{name} holds Python objects, which are never unpickled; save it as numbers.")
-
-
 def _read_npz(source: Source) -> NDArray[Any]:
     with zipfile.ZipFile(source.file) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
@@ -279,7 +252,7 @@ def _read_npz(source: Source) -> NDArray[Any]:
         if chosen not in members:
             raise SourceError(_ask_for_member(source, archive, members))
         with archive.open(members[chosen]) as file:
-            _refuse_objects(_npy_header(file)[2], f"{source.name}::{chosen}")
+            refuse_objects(npy_header(file)[2], f"{source.name}::{chosen}")
             file.seek(0)
             array = np.lib.format.read_array(file, allow_pickle=False)
             file.read()  # a member's checksum is compared only at its end
@@ -298,7 +271,7 @@ def _ask_for_member(source: Source, archive: zipfile.ZipFile, members: Mapping[s
 
 def _shape_in(archive: zipfile.ZipFile, member: str) -> list[int]:
     with archive.open(member) as file:
-        return list(_npy_header(file)[0])
+        return list(npy_header(file)[0])
 
 
 def _is_idx(head: bytes) -> bool:
@@ -407,78 +380,28 @@ def _frame(reader: Callable[..., pl.DataFrame], source: Source, **options: Any) 
 
 def picture_names(source: str | os.PathLike[str], rows: str | None = None) -> list[str] | None:
     """Return the names of a folder's pictures in the order they are read, relative to it; None of any other source."""
-    if not os.path.isdir(source):
+    if not os.path.isdir(source) or is_sharded(source):
         return None
-    names = [path.relative_to(source).as_posix() for path in _pictures_in(os.fspath(source))]
-    return names[_parse_rows(rows) or slice(None)]
+    names = [path.relative_to(source).as_posix() for path in pictures_in(os.fspath(source))]
+    return names[parse_rows(rows) or slice(None)]
 
 
 def _read_folder(folder: str) -> NDArray[np.uint8]:
-    return _stack({str(path): path for path in _pictures_in(folder)})
-
-
-def _pictures_in(folder: str) -> list[Path]:
-    paths = sorted(path for path in Path(folder).rglob("*") if _is_picture(path.relative_to(folder)))
+    paths = pictures_in(folder)
     if not paths:
-        suffixes = ", ".join(PICTURE_SUFFIXES)
-        raise SourceError(f"{folder} is a folder without pictures ({suffixes}); name another source.")
-    return paths
-
-
-def _is_picture(path: Path) -> bool:
-    # Hidden files are other programs' notes: ._a.png, .thumbnails/a.png.
-    return path.suffix.lower() in PICTURE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+        suffixes, others = ", ".join(PICTURE_SUFFIXES), ", ".join(PARTS)
+        raise SourceError(
+            f"{folder} is a folder without pictures ({suffixes}) or data files ({others}); name another source."
+        )
+    return _all_pictures({str(path): path for path in paths})
 
 
 def _read_picture(source: Source) -> NDArray[np.uint8]:
-    return _stack({source.name: source.file})
+    return _all_pictures({source.name: source.file})
 
 
-def _stack(files: Mapping[str, Path | IO[bytes]]) -> NDArray[np.uint8]:
-    looks = {name: _look(name, file) for name, file in files.items()}
-    width, height = _common_size({name: size for name, (size, _) in looks.items()})
-    mode = _common_mode([mode for _, mode in looks.values()])
-    channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
-    pictures = np.empty((len(files), height, width, *channels), np.uint8)
-    for i, (name, file) in enumerate(files.items()):
-        pictures[i] = _pixels(name, file, mode)
-    return pictures
-
-
-def _look(name: str, file: Path | IO[bytes]) -> tuple[tuple[int, int], str]:
-    from PIL import Image
-
-    with _foreign_errors(name), Image.open(file, formats=PICTURE_FORMATS) as picture:
-        if picture.mode.startswith(("I", "F")):
-            raise SourceError(
-                f"{name} has more than 256 levels (mode {picture.mode}), which pictures are cut down to; "
-                "convert it to 8 bits, or save its values as .npy."
-            )
-        return picture.size, picture.mode
-
-
-def _common_size(sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    first, (width, height) = next(iter(sizes.items()))
-    for name, (other_width, other_height) in sizes.items():
-        if (other_width, other_height) != (width, height):
-            raise SourceError(
-                f"Pictures must have one size, but {first} is {width} x {height} and {name} is "
-                f"{other_width} x {other_height}; resize them, say: mogrify -resize '{width}x{height}!' FILES"
-            )
-    return width, height
-
-
-def _common_mode(modes: Sequence[str]) -> str:
-    if set(modes) <= {"1", "L"}:
-        return "L"
-    return "RGBA" if set(modes) == {"RGBA"} else "RGB"
-
-
-def _pixels(name: str, file: Path | IO[bytes], mode: str) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    with _foreign_errors(name), Image.open(file, formats=PICTURE_FORMATS) as picture:
-        return np.asarray(picture.convert(mode))
+def _all_pictures(files: Mapping[str, Path | IO[bytes]]) -> NDArray[np.uint8]:
+    return stacked(files, common_look(files))
 
 
 READERS: dict[str, Callable[[Source], Data]] = {

@@ -105,12 +105,14 @@ class Schema:
 
     # -- the gate --------------------------------------------------------------------------------------------------
 
-    def encode(self, data: Any) -> Array:
+    def encode(self, data: Any, first: int = 0) -> Array:
         """Return the codes of user data, checked against what was learned.
 
         Parameters
         ----------
         data : ndarray, Tensor or frame of n_samples rows
+        first : int
+            The number that messages give the first row.
 
         Returns
         -------
@@ -124,14 +126,14 @@ class Schema:
         """
         if is_frame(data):
             columns, dtypes, _ = columns_of(data)
-            return self._encode_columns(self._in_own_units(columns, dtypes))
+            return self._encode_columns(self._in_own_units(columns, dtypes), first)
         raw = as_array(data)
         if len(raw) == 0:
             _enough_rows(0, n_features=1)
         self._check_shape(raw)
         if self.is_block:
-            return self.fields[0].encode(to_channels_first(raw, self.layout))
-        return self._encode_columns({f.name: raw[:, j] for j, f in enumerate(self.fields)})
+            return self.fields[0].encode(to_channels_first(raw, self.layout), first)
+        return self._encode_columns({f.name: raw[:, j] for j, f in enumerate(self.fields)}, first)
 
     def decode(self, codes: Array, *, drawn: bool = False) -> Any:
         """Return user data of codes, in the container and dtypes the schema was learned from.
@@ -290,9 +292,9 @@ class Schema:
         }
         return columns | own
 
-    def _encode_columns(self, columns: dict[str, Array]) -> Array:
+    def _encode_columns(self, columns: dict[str, Array], first: int) -> Array:
         if self.is_block and len(columns) == self.n_dims and self.layout == "flat":
-            return self.fields[0].encode(np.stack(list(columns.values()), axis=1))
+            return self.fields[0].encode(np.stack(list(columns.values()), axis=1), first)
         if self.is_picture:
             raise DataError(f"A table was given, but the model was fitted on {self.noun}. Give an array or pictures.")
         if self.is_block:
@@ -307,7 +309,7 @@ class Schema:
                 "Give a table with the same columns."
             )
         _enough_rows(len(columns[self.fields[0].name]), n_features=len(columns), least=1)
-        return np.stack([f.encode(columns[f.name]).astype(np.float32) for f in self.fields], axis=1)
+        return np.stack([f.encode(columns[f.name], first).astype(np.float32) for f in self.fields], axis=1)
 
     def _check_shape(self, raw: Array) -> None:
         expected = self.raw_shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -25,7 +26,8 @@ from vaekit.codec import archive
 from vaekit.data.frames import frame_of
 from vaekit.data.html import html_table
 from vaekit.data.labels import labels_apart
-from vaekit.data.readers import read
+from vaekit.data.readers import opened, read
+from vaekit.data.streams import Sampled
 from vaekit.distributions.likelihoods import LIKELIHOODS
 from vaekit.errors import MissingExtraError, ParameterError
 from vaekit.models.fitted import Fitted
@@ -57,7 +59,7 @@ from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Diagnosis, Finding
 from vaekit.training.distributed import World
 from vaekit.training.presets import PRESETS
-from vaekit.training.progress import JsonLines, Listener, on_screen
+from vaekit.training.progress import Doing, JsonLines, Listener, on_screen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +166,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             When the data are not fit to be learned from.
         """
         self.check_parameters()
-        raw, known = labels_apart(loaded(X), labels)
+        with Doing("looking at the data") if self.verbose else nullcontext() as tell:
+            raw, known = labels_apart(opened(X, tell=tell) if isinstance(X, str | os.PathLike) else X, labels)
         heard: tuple[Listener, ...] = (*self._listeners(), *listeners)
         heard += (JsonLines(log),) if log else ()
         self._adopt(fit(raw, self._options(), heard, checkpoint, resume=resume, labels=known, world=world))
@@ -235,7 +238,7 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _note_names(self, raw: Any) -> None:
         """Note the number and the names of columns, as scikit-learn asks for."""
         if not self.fitted_.schema.is_picture:
-            validate_data(self, raw, skip_check_array=True)
+            validate_data(self, raw.data if isinstance(raw, Sampled) else raw, skip_check_array=True)
 
     def check_parameters(self) -> None:
         """Raise what `fit` would raise of the settings, without any data.

@@ -17,9 +17,11 @@ from vaekit.data.batches import Batches, split, spread
 from vaekit.data.fields import Array
 from vaekit.data.frames import is_frame
 from vaekit.data.labels import Labels
-from vaekit.data.readers import read
+from vaekit.data.readers import opened
 from vaekit.data.rows import n_rows
 from vaekit.data.schema import Schema, as_array
+from vaekit.data.streamed import StreamedBatches
+from vaekit.data.streams import Sampled
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.build import MODELS, Architecture, build, choose_likelihoods
@@ -80,7 +82,7 @@ def fit(
 
     Parameters
     ----------
-    data : array, frame or path
+    data : array, frame, path, or a stream and a sample of it
     options : Options
     listeners : sequence of Listener
         Are told how it goes.
@@ -105,34 +107,38 @@ def fit(
             "another, or start one process."
         )
     listeners = listeners if world.is_first else ()
-    raw = read(data) if isinstance(data, str | os.PathLike) else data
-    raw = raw if is_frame(raw) else as_array(raw)
+    raw = opened(data) if isinstance(data, str | os.PathLike) else data
+    raw = raw if is_frame(raw) or isinstance(raw, Sampled) else as_array(raw)
     classes = None if labels is None else Labels.of(labels, n_rows(raw))
-    options = by_data(options, raw)
-    train, held_out, schema, places = load_rows(raw, options, classes)
+    options = by_data(options, _looked_at(raw))
+    loaded = load_rows(raw, options, classes)
+    train, held_out, schema, places, n_train = loaded
     if options.purpose == "compression":
-        size = lambda o: n_weights(choose_architecture(o, schema, train), schema)  # noqa: E731
-        options = for_compression(options, schema, train, size)
+        size = lambda o: n_weights(choose_architecture(o, schema, train, n_rows=n_train), schema)  # noqa: E731
+        options = for_compression(options, schema, train, size, n_train)
     if options.purpose == "imputation":
-        options = for_imputation(options, schema)
+        options = for_imputation(options, schema, n_train)
     if options.purpose == "synthesis":
-        options = for_synthesis(options, schema)
+        options = for_synthesis(options, schema, n_train)
     if classes is not None:
         options = for_classes(options, len(train))
-    architecture = choose_architecture(options, schema, train, 0 if classes is None else len(classes.values))
+    n_classes = 0 if classes is None else len(classes.values)
+    architecture = choose_architecture(options, schema, train, n_classes, n_train)
     model = make_model(architecture, schema, train, options)
-    settings = Settings(**world.same(asdict(choose_settings(options, len(train), model, architecture.network))))
+    settings = Settings(**world.same(asdict(choose_settings(options, n_train, model, architecture.network))))
     for words in stated_data(schema, architecture, density=model.observation.density):
         _tell(listeners, Note(words))
     if classes is not None:
         _tell(listeners, Note(str(classes)))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
-    at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * len(train)))
+    at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * n_train))
+    batches = make_batches(raw, loaded, settings, (world.rank, world.size))
+    if isinstance(batches, StreamedBatches):
+        _tell(listeners, Note(str(batches)))
     without_latent = without_latent_nats(model, valid, settings.seed)
-    kept = _checkpoint(checkpoint, settings, architecture, schema, _all_that_is_learned(train, held_out, classes))
+    kept = _checkpoint(checkpoint, settings, architecture, schema, _all_that_is_learned(raw, loaded, classes))
     if kept:
         world.check_same(kept.fingerprint)
-    batches = Batches(train, settings.batch_size, settings.seed, settings.device, (world.rank, world.size))
     run = Run(
         model,
         batches,
@@ -145,7 +151,7 @@ def fit(
     )
     if resume and run.checkpoint and run.checkpoint.exists():
         run.resume()
-    _tell(listeners, began(options, architecture, settings, len(train)))
+    _tell(listeners, began(options, architecture, settings, n_train))
     run.train()
     world.leave()
     batches.share = (0, 1)
@@ -162,28 +168,80 @@ def fit(
 
 
 class Loaded(NamedTuple):
-    """Rows to train on, rows held out, what they are, and where among the user's rows those to train on are."""
+    """Rows to train on, rows held out, what they are, where among the user's the former are, and how many there are.
+
+    Of a stream the first are some of those to train on, and the last number is of all.
+    """
 
     train: Array
     held_out: Array
     schema: Schema
     places: Array
+    n_rows: int
 
 
 def load_rows(raw: Any, options: Options, classes: Labels | None = None) -> Loaded:
-    """Return the codes of an array or a frame; where few classes are known, no row with one is held out."""
-    schema = Schema.infer(raw, options.kinds, options.likelihood)
-    codes = schema.encode(raw)
+    """Return the codes of an array, a frame, or the sample of a stream.
+
+    Where few classes are known, no row with one is held out. Of a stream at most half of the sample is held out.
+    """
+    rows = _looked_at(raw)
+    schema = Schema.infer(rows, options.kinds, options.likelihood)
+    codes = schema.encode(rows)
+    numbers, n_all = (raw.rows, raw.stream.n_rows) if isinstance(raw, Sampled) else (np.arange(len(codes)), len(codes))
     if isinstance(options.valid, float | int):
         precious = None if classes is None else classes.index >= 0
-        train, held_out = split(len(codes), options.valid, options.seed, precious)
-        return Loaded(codes[train], codes[held_out], schema, train)
-    valid = read(options.valid) if isinstance(options.valid, str | os.PathLike) else options.valid
-    return Loaded(codes, schema.encode(valid), schema, np.arange(len(codes)))
+        train, held_out = split(len(codes), _share(options.valid, len(codes), n_all), options.seed, precious)
+        n_left_out = len(np.setdiff1d(held_out, train))
+        return Loaded(codes[train], codes[held_out], schema, numbers[train], n_all - n_left_out)
+    valid = opened(options.valid) if isinstance(options.valid, str | os.PathLike) else options.valid
+    return Loaded(codes, schema.encode(_looked_at(valid)), schema, numbers, n_all)
 
 
-def choose_architecture(options: Options, schema: Schema, codes: Array, n_classes: int = 0) -> Architecture:
-    """Return the architecture that the options, the preset and the data ask for."""
+def make_batches(
+    raw: Any, loaded: Loaded, settings: Settings, share: tuple[int, int] = (0, 1)
+) -> Batches | StreamedBatches:
+    """Return one process's share of the batches of a run: of rows in memory, or as they are read."""
+    if not isinstance(raw, Sampled):
+        return Batches(loaded.train, settings.batch_size, settings.seed, settings.device, share)
+    return StreamedBatches(
+        raw.stream,
+        loaded.schema,
+        loaded.train,
+        settings.batch_size,
+        settings.seed,
+        settings.device,
+        left_out=np.setdiff1d(raw.rows, loaded.places),
+        share=share,
+    )
+
+
+def _looked_at(raw: Any) -> Any:
+    """Return rows in memory: of a stream its sample."""
+    rows = raw.data if isinstance(raw, Sampled) else raw
+    return rows if is_frame(rows) else as_array(rows)
+
+
+def _share(valid: float, n_looked_at: int, n_rows: int) -> float:
+    """Return the share of the rows looked at that makes as many held-out ones as a share of all rows, or up to half."""
+    return valid if n_looked_at == n_rows else min(0.5, valid * n_rows / n_looked_at, MOST_HELD_OUT / n_looked_at)
+
+
+def choose_architecture(
+    options: Options, schema: Schema, codes: Array, n_classes: int = 0, n_rows: int | None = None
+) -> Architecture:
+    """Return the architecture that the options, the preset and the data ask for.
+
+    Parameters
+    ----------
+    options : Options
+    schema : Schema
+    codes : ndarray of shape (n_samples, *event_shape)
+    n_classes : int
+    n_rows : int, optional
+        How many rows there are, where the codes are those of some.
+    """
+    n_rows = n_rows or len(codes)
     _check_combination(options, n_classes)
     size = n_inputs(make_inputs(schema))
     own = options.encoder is not None or options.decoder is not None
@@ -191,10 +249,10 @@ def choose_architecture(options: Options, schema: Schema, codes: Array, n_classe
     network = "custom" if own else chosen
     if network == "conv" and not schema.is_picture:
         raise ParameterError(f"The network 'conv' is for pictures, but the data are {schema.noun}. Use network='mlp'.")
-    prior = _prior(options, len(codes))
+    prior = _prior(options, n_rows)
     latent_dim = _latent_dim(options, size)
     is_single = n_classes > 0 or prior == "vamp" or options.objective == "tcvae" or options.second_stage != "none"
-    levels = 1 if is_single else presets.default_levels(options.preset, options.model, latent_dim, len(codes))
+    levels = 1 if is_single else presets.default_levels(options.preset, options.model, latent_dim, n_rows)
     usual = presets.default_hidden(options.preset, network, size)
     hidden = usual if options.hidden is None else options.hidden
     return Architecture(
@@ -410,8 +468,11 @@ def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) ->
     return made(model.to(device), torch.from_numpy(rows).to(device), torch.from_numpy(classes).to(device))
 
 
-def _all_that_is_learned(train: Array, held_out: Array, classes: Labels | None) -> list[Array]:
-    return [train, held_out] if classes is None else [train, held_out, classes.index]
+def _all_that_is_learned(raw: Any, loaded: Loaded, classes: Labels | None) -> list[Array]:
+    """Return arrays that are others where a run is of other rows; of a stream where it is cut, for its rows."""
+    others = [] if classes is None else [classes.index]
+    others += [raw.stream.chunks] if isinstance(raw, Sampled) else []
+    return [loaded.train, loaded.held_out, *others]
 
 
 def _checkpoint(

@@ -44,7 +44,13 @@ EPOCHS = 30  # for anomalies: more gain little, and where odd rows are among tho
 SOME_HELD_OUT, MOST_HELD_OUT = 100, 1 / 3  # rows, and their share, that oddities are ranked among
 
 
-def for_compression(options: Options, schema: Schema, codes: Array, n_weights: Callable[[Options], int]) -> Options:
+def for_compression(
+    options: Options,
+    schema: Schema,
+    codes: Array,
+    n_weights: Callable[[Options], int],
+    n_rows: int | None = None,
+) -> Options:
     """Return options for the fewest bytes in all, archive and model: of the widths, the largest that the rows repay.
 
     Parameters
@@ -54,6 +60,8 @@ def for_compression(options: Options, schema: Schema, codes: Array, n_weights: C
     codes : ndarray of shape (n_samples, *event_shape)
     n_weights : callable
         Of the model that options ask for.
+    n_rows : int, optional
+        How many rows there are, where the codes are those of some.
     """
     convolves = options.network == "conv" or options.network == "auto" and _is_large_picture(schema)
     filled = replace(
@@ -68,7 +76,7 @@ def for_compression(options: Options, schema: Schema, codes: Array, n_weights: C
         return filled
     sizes = [(width, 8 * width) for width in CHANNELS] if convolves else [(width, width) for width in WIDTHS]
     tried = [replace(filled, hidden=size) for size in sizes]
-    budget = MODEL_SHARE * packed_bytes(codes)
+    budget = MODEL_SHARE * packed_bytes(codes) * (n_rows or len(codes)) / len(codes)
     return max((o for o in tried if n_weights(o) <= budget), key=n_weights, default=tried[0])
 
 
@@ -118,7 +126,7 @@ def by_data(options: Options, raw: Any) -> Options:
     return replace(options, kinds=found | dict(options.kinds or {}) or None)
 
 
-def for_imputation(options: Options, schema: Schema) -> Options:
+def for_imputation(options: Options, schema: Schema, n_rows: int) -> Options:
     """Return options for the likeliest gaps: a tight bound, and reals under which outliers cost little.
 
     Source: Mattei and Frellsen (2019), section 4.3, arXiv:1812.02633: IWAE's bound of the observed values with 20
@@ -127,7 +135,7 @@ def for_imputation(options: Options, schema: Schema) -> Options:
     """
     has_numbers = any(field.kind in ACCEPTS["student-t"] for field in schema.fields)
     is_tight = _may_be_tight(options)
-    epochs = PASSES * default_epochs(options.preset, schema.n_rows, "mlp") if options.time is None else None
+    epochs = PASSES * default_epochs(options.preset, n_rows, "mlp") if options.time is None else None
     return replace(
         options,
         objective="iwae" if is_tight else options.objective,
@@ -140,7 +148,7 @@ def for_imputation(options: Options, schema: Schema) -> Options:
     )
 
 
-def for_synthesis(options: Options, schema: Schema) -> Options:
+def for_synthesis(options: Options, schema: Schema, n_rows: int) -> Options:
     """Return options for rows that pass for real ones: a bound so tight that the prior's draws are like the data.
 
     Between a row and what the encoder's draws say of it lies the bound's gap, and new rows are drawn from the prior
@@ -148,7 +156,7 @@ def for_synthesis(options: Options, schema: Schema) -> Options:
     """
     is_tight = _may_be_tight(options)
     dearness = 1 if MODELS[options.model].point_mass else DEAR
-    usual = default_epochs(options.preset, dearness * schema.n_rows, "mlp")
+    usual = default_epochs(options.preset, dearness * n_rows, "mlp")
     return replace(
         options,
         objective="iwae" if is_tight else options.objective,

@@ -143,7 +143,7 @@ def sweep(
     budget, began = parse_seconds(time) or math.inf, clock.monotonic()
     raw = read(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) else as_array(raw)
-    train, held_out, schema, _ = load_rows(raw, options)
+    train, held_out, schema, *_ = load_rows(raw, options)
     network = choose_architecture(options, schema, train).network
     bounds = {name: _bounds(name, schema.n_dims) for name in tuned}
     fingerprint = _fingerprint(options, tuned, (train, held_out))

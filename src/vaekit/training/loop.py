@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.data.batches import Batches, Part, part_of, seed_of
+from vaekit.data.streamed import StreamedBatches
 from vaekit.distributions.shares import rows_of
 from vaekit.errors import TrainingError
 from vaekit.models.base import LatentModel
@@ -67,7 +68,7 @@ class Run:
     ----------
     model : LatentModel
         Trained in place; ends with the averaged weights of the epoch whose held-out bound was best.
-    batches : Batches
+    batches : Batches or StreamedBatches
     held_out : Tensor of shape (n_held_out, *event_shape)
     settings : Settings
     listeners : sequence of Listener
@@ -81,7 +82,7 @@ class Run:
     def __init__(
         self,
         model: LatentModel,
-        batches: Batches,
+        batches: Batches | StreamedBatches,
         held_out: Tensor,
         settings: Settings,
         listeners: Sequence[Listener] = (),
