@@ -167,6 +167,7 @@ def test_the_command_opens_the_page_and_ends_at_ctrl_c(sessions, monkeypatch, ca
             raise KeyboardInterrupt
 
     monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(sessions["table"], "ended", False)  # which the end sets, and other tests share
     monkeypatch.setattr(server, "server_of", lambda *_: Interrupted())
     _serve(sessions["table"], 0, opens=True, quiet=False)
     assert opened == [capsys.readouterr().out.strip()]

@@ -67,13 +67,6 @@ def numbers(table):
     return table.with_columns(day=day).cast(pl.Float64).to_numpy()
 
 
-@pytest.fixture(scope="module", params=SITUATIONS)
-def exported(request, tmp_path_factory):
-    vae, data = fitted(request.param)
-    path = tmp_path_factory.mktemp("export") / "m.onnx"
-    return vae, data, path, vae.export(path, check=data)
-
-
 def runs(path):
     runner = {".onnx": onnx_runner, ".keras": keras_runner}[path.suffix]
     return runner(path.read_bytes()), runner(decoder_path(path).read_bytes())
@@ -83,12 +76,26 @@ def rows_of(data):
     return numbers(data) if is_frame(data) else data.astype(np.float32 if data.ndim > 2 else np.float64)
 
 
-@pytest.mark.parametrize("n", [1, 7])
-def test_it_answers_as_the_model_does(exported, n):
-    vae, data, path, written = exported
+# To export takes seconds, so each model is exported once to a format, and all that is asked of the file follows.
+
+
+@pytest.mark.parametrize("model", SITUATIONS)
+def test_onnx_answers_as_the_model_does_and_tells_what_rows_are(model, tmp_path):
+    vae, data = fitted(model)
+    path = tmp_path / "m.onnx"
+    written = vae.export(path, check=data)
     assert written.files == (str(path), str(decoder_path(path)))
     assert written.relative_difference <= 1e-4
     assert written.rows_compared == len(data)
+    for n in (1, 7):
+        assert_answers(vae, data, path, n)
+    assert_metadata(vae, data, path)
+    if model == "vae":
+        words = "onnxruntime as o; f = lambda p, x: o.InferenceSession(p).run(None, {'rows': x})[0]"
+        assert np.allclose(elsewhere(words, path, rows_of(data)[:7]), vae.transform(data[:7]), atol=1e-5)
+
+
+def assert_answers(vae, data, path, n):
     whole, decoder = runs(path)
     codes, reconstruction = whole(rows_of(data)[:n])
     assert np.allclose(codes, vae.transform(data[:n]), atol=1e-5)
@@ -98,10 +105,9 @@ def test_it_answers_as_the_model_does(exported, n):
         assert (near <= allowed).all()  # what the model answers in whole numbers is rounded there
 
 
-def test_metadata_tell_what_rows_are(exported):
+def assert_metadata(vae, data, path):
     import onnx
 
-    vae, data, path, _ = exported
     told = {prop.key: prop.value for prop in onnx.load(path).metadata_props}
     fields = json.loads(told["fields"])
     assert int(told["latent_dim"]) == vae.latent_dim_
@@ -112,33 +118,32 @@ def test_metadata_tell_what_rows_are(exported):
         assert fields[-1]["levels"] == ["a", "b", "c"]
 
 
-def test_it_runs_without_torch_and_keras_reloads(tmp_path):
-    vae, data = fitted("vae")
-    vae.export(tmp_path / "m.onnx")
-    written = vae.export(tmp_path / "m.keras", check=data)
-    assert written.relative_difference <= 1e-5
-    np.save(tmp_path / "x.npy", numbers(data)[:7])
-    _run("onnxruntime as o; f = lambda p, x: o.InferenceSession(p).run(None, {'rows': x})[0]", "m.onnx", tmp_path)
-    assert np.allclose(np.load(tmp_path / "z.npy"), vae.transform(data[:7]), atol=1e-5)
-    words = "keras; f = lambda p, x: keras.ops.convert_to_numpy(keras.models.load_model(p)(x)['codes'])"
-    _run(words, "m.keras", tmp_path, torch=True)
-    assert np.allclose(np.load(tmp_path / "z.npy"), vae.transform(data[:7]), atol=1e-5)
-
-
-def _run(words, name, folder, torch=False):
-    lines = f"import numpy as n, sys, {words}; n.save('z.npy', f('{name}', n.load('x.npy')))"
+def elsewhere(words, path, rows, torch=False):
+    """Return what a program without vaekit, and without torch if not said otherwise, has from a file for rows."""
+    np.save(path.parent / "x.npy", rows)
+    lines = f"import numpy as n, sys, {words}; n.save('z.npy', f('{path.name}', n.load('x.npy')))"
     lines += "; assert 'vaekit' not in sys.modules" + ("" if torch else " and 'torch' not in sys.modules")
     code = f"import os; os.environ['KERAS_BACKEND'] = 'torch'; {lines}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=path.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return np.load(path.parent / "z.npy")
 
 
-@pytest.mark.parametrize("model", [name for name in SITUATIONS if name != "vae"])
-def test_keras_has_words_for_every_model(model, tmp_path):
+@pytest.mark.parametrize("model", SITUATIONS)
+def test_keras_answers_as_the_model_does_and_leaves_all_else_as_found(model, tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     vae, data = fitted(model)
-    assert vae.export(tmp_path / "m.keras", check=data).relative_difference <= 1e-5
-    codes, _ = runs(tmp_path / "m.keras")[0](rows_of(data)[:7])
-    assert np.allclose(codes, vae.transform(data[:7]), atol=1e-5)
+    before, own = torch.get_rng_state(), vae.transform(data)
+    path = tmp_path / "m.keras"
+    assert vae.export(path, check=data).relative_difference <= 1e-5
+    assert "KERAS_BACKEND" not in room.os.environ
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(own, vae.transform(data))
+    codes, _ = runs(path)[0](rows_of(data)[:7])
+    assert np.allclose(codes, own[:7], atol=1e-5)
+    if model == "vae":
+        words = "keras; f = lambda p, x: keras.ops.convert_to_numpy(keras.models.load_model(p)(x)['codes'])"
+        assert np.allclose(elsewhere(words, path, rows_of(data)[:7], torch=True), own[:7], atol=1e-5)
 
 
 def test_nothing_is_left_of_a_file_that_would_answer_otherwise(tmp_path, monkeypatch):
@@ -149,16 +154,6 @@ def test_nothing_is_left_of_a_file_that_would_answer_otherwise(tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
     with pytest.raises(OutputError):
         refuse_apart(float("nan"), 1e-4, "m.onnx")
-
-
-def test_the_environment_and_random_numbers_are_left_as_found(tmp_path, monkeypatch):
-    monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    vae, _ = fitted("fsq")
-    before, weights = torch.get_rng_state(), vae.transform(DATA["real"])
-    vae.export(tmp_path / "m.keras")
-    assert "KERAS_BACKEND" not in room.os.environ
-    assert torch.equal(before, torch.get_rng_state())
-    assert np.array_equal(weights, vae.transform(DATA["real"]))
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m", "m.vae", "-"])
