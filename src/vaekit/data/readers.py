@@ -104,6 +104,24 @@ def read(source: str | os.PathLike[str], rows: str | None = None) -> Data:
         return _owned(data[:] if window is None else _select(data, window, f"Rows {rows} of {name}"))
 
 
+def rows_on_disk(source: str | os.PathLike[str], rows: str | None = None) -> range | None:
+    """Return the numbers of the rows wanted of a `.npy` file, which are read without the others; None of all else.
+
+    Raises
+    ------
+    SourceError, ParameterError, DataError
+        As `read` does.
+    """
+    name = os.fspath(source)
+    if not (name.lower().endswith(".npy") and os.path.isfile(name)):
+        return None
+    window = _parse_rows(rows)
+    with _foreign_errors(name):
+        data = _load(name)
+        _refuse_single_value(data, name)
+        return range(len(data)) if window is None else _window(data, window, f"Rows {rows} of {name}")
+
+
 def parse(content: bytes, suffix: str, name: str) -> Data:
     """Return what bytes of a known format hold.
 
@@ -227,10 +245,15 @@ def _parse_rows(rows: str | None) -> slice | None:
 
 
 def _select(data: Data, window: slice, subject: str) -> Data:
+    chosen = _window(data, window, subject)
+    return data[chosen.start : chosen.stop]
+
+
+def _window(data: Data, window: slice, subject: str) -> range:
     start, stop, _ = window.indices(len(data))
     if start >= stop:
         raise DataError(f"{subject} hold nothing; there are {len(data)} rows, so slice within 0:{len(data)}.")
-    return data[start:stop]
+    return range(start, stop)
 
 
 def _refuse_single_value(data: Data, name: str) -> None:
