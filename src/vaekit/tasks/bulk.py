@@ -26,7 +26,7 @@ from vaekit.errors import OutputError, ParameterError, SourceError
 from vaekit.tasks.jobs import Job, Part
 from vaekit.tasks.tiles import Tell
 
-ROWS_IN_PART = 10_000  # eight blocks of an archive, and some seconds of scoring
+PART_ROWS = 10_000  # eight blocks of an archive, and some seconds of scoring
 MANIFEST = "_manifest.json"  # readers of folders of Parquet pass over what begins so
 WORK = ".work"  # a folder within: rows that cannot be read where they lie without all others, and notes of workers
 SUFFIXES = (".npy", ".csv", ".tsv", ".parquet", ".arrow")
@@ -58,7 +58,7 @@ def in_parts(
     folder: PathLike,
     *,
     rows: str | None = None,
-    rows_in_part: int = ROWS_IN_PART,
+    part_rows: int = PART_ROWS,
     engine: Engine = one_by_one,
     tell: Tell | None = None,
 ) -> Manifest:
@@ -78,7 +78,7 @@ def in_parts(
         they are `.npy` where verbs answer with arrays and `.parquet` where with tables.
     rows : str, optional
         "A:B" of the data; all by default.
-    rows_in_part : int
+    part_rows : int
     engine : callable
         Does a job's parts, in any order, and yields each when its file is there.
     tell : callable, optional
@@ -98,16 +98,16 @@ def in_parts(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.save(f"{folder}/x.npy", X)
     ...     vaekit.VAE(latent_dim=1, epochs=2).fit(X).save(f"{folder}/m.vae")
-    ...     manifest = in_parts(Job("embed", f"{folder}/m.vae"), f"{folder}/x.npy", f"{folder}/codes", rows_in_part=30)
+    ...     manifest = in_parts(Job("embed", f"{folder}/m.vae"), f"{folder}/x.npy", f"{folder}/codes", part_rows=30)
     ...     [np.load(path).shape for path in parts_in(f"{folder}/codes")]
     [(30, 1), (20, 1)]
     """
-    if rows_in_part < 1:
-        raise ParameterError(f"part_rows must be at least 1; got {rows_in_part}.")
+    if part_rows < 1:
+        raise ParameterError(f"part_rows must be at least 1; got {part_rows}.")
     job = Job(job.verb, os.path.abspath(job.model), job.options) if type(job) is Job else job
     _ = job.write  # refuses a model now, and not on every machine
     held = _held(data, rows)
-    parts = _parts(held, Path(os.path.abspath(folder)), _suffix(job.verb, folder, held), rows_in_part)
+    parts = _parts(held, Path(os.path.abspath(folder)), _suffix(job.verb, folder, held), part_rows)
     return _done(job, held, parts, Path(os.path.abspath(folder)), engine, tell)
 
 

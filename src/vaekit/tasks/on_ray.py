@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vaekit import errors
 from vaekit.errors import ClusterError, MissingExtraError, SourceError, VaekitError
@@ -102,7 +102,7 @@ def _mapped(job: Job, parts: Sequence[Part], n_workers: int) -> Iterator[int]:
     context.print_on_execution_start = context.enable_progress_bars = False
     with ray.data.DataContext.current(context):
         done = ray.data.range(len(parts), override_num_blocks=len(parts)).map(
-            Worker,
+            cast("Any", Worker),  # classes are allowed, not typed
             fn_constructor_args=(job, parts),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=n_workers),
             num_cpus=1,
@@ -123,8 +123,8 @@ def _raise_told(answer: dict[str, Any]) -> None:
 def _refuse_unseen(part: Part) -> None:
     if not os.path.exists(part.target):
         raise SourceError(
-            f"A worker has written {part.target}, which is not there on {socket.gethostname()}; name an output folder on "
-            "a disk that all machines of the cluster see under the same path."
+            f"A worker has written {part.target}, which is not there on {socket.gethostname()}; name an output folder "
+            "on a disk that all machines of the cluster see under the same path."
         )
 
 
@@ -157,13 +157,17 @@ def _connect(address: str | None) -> None:
     import ray
 
     _refuse_unreachable(address)
-    own = {"include_dashboard": False} if address is None else {}
     try:
         with _silent():
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+            ray.init(
+                address=address or "local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except Exception as error:
         where = "A Ray cluster could not be started here" if address is None else f"No Ray cluster answers at {address}"
-        raise ClusterError(f"{where}: {_first_line(error)}.") from error
+        raise ClusterError(f"{where}: {_reason(error)}.") from error
 
 
 @contextmanager
@@ -181,17 +185,19 @@ def _silent() -> Iterator[None]:
 
 def _refuse_unreachable(address: str | None) -> None:
     """Ask a port whether it is open, as Ray would for minutes."""
-    if address in (None, "auto"):
+    if address is None or address == "auto":
         return
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), SECONDS_TO_ANSWER).close()
     except (OSError, ValueError, OverflowError) as error:
         raise ClusterError(
-            f"No Ray cluster answers at {address} ({_first_line(error)}); give ray_address=HOST:PORT as `ray start --head` "
-            "tells it."
+            f"No Ray cluster answers at {address} ({_reason(error)}); give --ray-address HOST:PORT as "
+            "`ray start --head` tells it."
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")
+def _reason(error: Exception) -> str:
+    """Return an error's first sentence: what follows in Ray's are hints at options that are not ours."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.strip().partition("\n")[0].partition(". ")[0].rstrip(".") or type(error).__name__
