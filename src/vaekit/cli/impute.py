@@ -33,8 +33,9 @@ def impute(
     Example: vaekit impute m.vae measurements.csv -o whole.csv --intervals sure.csv
     """
     if bulk.is_asked(engine, ray_address, part_rows):
-        jobs = {} if intervals is None else {"intervals": (intervals, {"coverage": coverage})}
-        for verb, (folder, options) in (jobs | {"impute": (output, {"draws": draws, "seed": seed})}).items():
+        jobs: dict[str, Any] = {"impute": (output, {"draws": draws, "seed": seed})}
+        jobs |= {} if intervals is None else {"intervals": (intervals, {"coverage": coverage})}
+        for verb, (folder, options) in jobs.items():
             bulk.in_parts(verb, model, data, folder, rows, ray_address, part_rows, quiet=quiet, **options)
         return
     shared.check_result(output)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def in_parts(
     """
     if part_rows < 1:
         raise ParameterError(f"part_rows must be at least 1; got {part_rows}.")
-    job = Job(job.verb, os.path.abspath(job.model), job.options) if type(job) is Job else job
+    job = replace(job, model=os.path.abspath(job.model))
     _ = job.write  # refuses a model now, and not on every machine
     held = _held(data, rows)
     parts = _parts(held, Path(os.path.abspath(folder)), _suffix(job.verb, folder, held), part_rows)
