@@ -166,8 +166,12 @@ def _connect(address: str | None) -> None:
                 logging_level=logging.ERROR,
             )
     except Exception as error:
-        where = "A Ray cluster could not be started here" if address is None else f"No Ray cluster answers at {address}"
-        raise ClusterError(f"{where}: {_reason(error)}.") from error
+        if address is None:
+            raise ClusterError(f"A Ray cluster could not be started here: {_reason(error)}.") from error
+        raise ClusterError(
+            f"Ray did not connect to a cluster at {address}: {_reason(error)}. Give the command on one of its machines, "
+            "and with RAY_AUTH_MODE=token in the environment where the cluster asks for a token."
+        ) from error
 
 
 @contextmanager
