@@ -169,8 +169,8 @@ def _connect(address: str | None) -> None:
         if address is None:
             raise ClusterError(f"A Ray cluster could not be started here: {_reason(error)}.") from error
         raise ClusterError(
-            f"Ray did not connect to a cluster at {address}: {_reason(error)}. Give the command on one of its machines, "
-            "and with RAY_AUTH_MODE=token in the environment where the cluster asks for a token."
+            f"Ray did not connect to a cluster at {address}: {_reason(error)}. Give the command on one of its "
+            "machines, and with RAY_AUTH_MODE=token in the environment where the cluster asks for a token."
         ) from error
 
 
