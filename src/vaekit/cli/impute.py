@@ -1,5 +1,6 @@
 """vaekit impute."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -43,15 +44,15 @@ def impute(
     fitted, found = shared.load_model(model), shared.read_rows(data, rows)
     from vaekit.tasks import impute as task
 
-    lines: Any = None
+    cores, lines = os.cpu_count() or 1, None
     if intervals is not None:
         with shared.telling("intervals", quiet=quiet) as tell:
-            lines = task.intervals(fitted, found, coverage, tell)
+            lines = task.intervals(fitted, found, coverage, tell, processes=cores)
     with shared.telling("filling", quiet=quiet) as tell:
         whole = (
             task.impute(fitted, found, tell)
             if draws == 1
-            else task.stacked(task.impute_draws(fitted, found, draws, seed, tell))
+            else task.stacked(task.impute_draws(fitted, found, draws, seed, tell, processes=cores))
         )
     shared.write_rows(whole, output, fitted)
     if lines is not None:
