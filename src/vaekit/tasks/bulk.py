@@ -97,7 +97,7 @@ def in_parts(
     >>> X = np.random.default_rng(0).normal(size=(50, 3))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.save(f"{folder}/x.npy", X)
-    ...     vaekit.VAE(latent_dim=1, epochs=2).fit(X).save(f"{folder}/m.vae")
+    ...     _ = vaekit.VAE(latent_dim=1, epochs=2).fit(X).save(f"{folder}/m.vae")
     ...     manifest = in_parts(Job("embed", f"{folder}/m.vae"), f"{folder}/x.npy", f"{folder}/codes", part_rows=30)
     ...     [np.load(path).shape for path in parts_in(f"{folder}/codes")]
     [(30, 1), (20, 1)]
