@@ -7,6 +7,7 @@ VaekitError
 ├── OutputError         a result cannot be written where it was wanted   (also OSError)
 ├── ModelFileError      a .vae file is damaged, foreign or too new       (also ValueError)
 ├── CodecError          an archive is damaged, foreign, too new, or for another model   (also ValueError)
+├── ClusterError        other machines cannot do the work                (also RuntimeError)
 ├── TrainingError       the run cannot go on                             (also RuntimeError)
 ├── ServiceError        a tracker or a hub does not answer, or refuses   (also OSError)
 └── MissingExtraError   an optional dependency is not installed          (also ImportError)
@@ -41,6 +42,10 @@ class ModelFileError(VaekitError, ValueError):
 
 class CodecError(VaekitError, ValueError):
     """An archive is damaged, foreign, too new, or made with another model."""
+
+
+class ClusterError(VaekitError, RuntimeError):
+    """A cluster cannot be reached, or does not do the work."""
 
 
 class TrainingError(VaekitError, RuntimeError):

@@ -8,6 +8,7 @@ from polars.testing import assert_frame_equal
 import vaekit
 from vaekit.data.builtin import load
 from vaekit.errors import ParameterError
+from vaekit.tasks import impute as task
 
 SMALL = {"latent_dim": 2, "hidden": (16, 16), "epochs": 3}
 
@@ -45,6 +46,12 @@ def of_line():
 @pytest.fixture(scope="module")
 def of_table():
     return vaekit.VAE(purpose="imputation", **SMALL | {"epochs": 60}).fit(mixed())
+
+
+def test_several_processes_draw_what_one_does(of_table, monkeypatch):
+    monkeypatch.setattr(task, "ROWS_OF_PROCESS", 1)
+    one, two = (task.intervals(of_table.fitted_, mixed()[:20], processes=n) for n in (1, 2))
+    assert_frame_equal(one, two, check_exact=True)
 
 
 def test_gaps_hold_what_the_rest_of_the_row_says(of_line):

@@ -57,6 +57,7 @@ def data_name(archive: str, *, named: bool) -> str | None:
     """
     if archive == "-":
         return None
+    archive = archive.rstrip("/")
     name = archive.removesuffix(SUFFIX)
     if named:
         return name + "/"
@@ -102,6 +103,21 @@ def opened(path: str | os.PathLike[str]) -> bytes | mmap:
         raise SourceError(f"There is no file {path}. Check the path of the archive.") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}. Give the path of a .vaez file.") from None
+
+
+def files_of(path: str) -> list[str | os.PathLike[str]]:
+    """Return an archive's file, or those of a folder of parts.
+
+    Raises
+    ------
+    SourceError
+        When parts are missing.
+    """
+    if not os.path.isdir(path):
+        return [path]
+    from vaekit.tasks.bulk import parts_in
+
+    return [*parts_in(path)]
 
 
 @contextmanager

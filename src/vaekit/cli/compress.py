@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaekit.cli import archives, shared
+from vaekit.cli import archives, bulk, shared
 from vaekit.cli.archives import Force, Threads
+from vaekit.cli.bulk import Engine, PartRows, RayAddress
 from vaekit.cli.shared import DataPath, ModelPath, Quiet, Rows
+from vaekit.errors import ParameterError
 
 if TYPE_CHECKING:
     from vaekit.codec.dial import Dial
@@ -43,6 +45,9 @@ def compress(
     compare: Annotated[bool, typer.Option("--compare", help="Tell what zstd -19 and xz -9 would need.")] = False,
     threads: Threads = None,
     force: Force = False,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    part_rows: PartRows = None,
     quiet: Quiet = False,
 ) -> None:
     """Write DATA as an archive, NAME.vaez, that gives the very same data back, or with --lossy nearly the same.
@@ -54,6 +59,12 @@ def compress(
     Example: vaekit compress m.vae pictures/ -o small.vaez --lossy --quality 40
     """
     dial = _dial(quality, max_error, target_bits, lossy=lossy)
+    if bulk.is_asked(engine, ray_address, part_rows):
+        if compare or force or threads is not None:
+            raise ParameterError("--compare, --force, --threads are of one archive. Leave them out with --engine ray.")
+        options = {"embed_model": embed_model, "dial": None if dial is None else dial.said}
+        bulk.in_parts("compress", model, data, output, rows, ray_address, part_rows, quiet=quiet, **options)
+        return
     target = archives.target(output, archives.archive_name(data), force=force)
     from vaekit.codec.packing import write
     from vaekit.data.readers import picture_names
@@ -99,7 +110,6 @@ def _report(data: Any, archive: bytes | mmap, target: str | None, *, quiet: bool
 
 def _dial(quality: float | None, max_error: str | None, target_bits: float | None, *, lossy: bool) -> Dial | None:
     from vaekit.codec.dial import Dial
-    from vaekit.errors import ParameterError
 
     nothing = all(word is None for word in (quality, max_error, target_bits))
     if not lossy and not nothing:

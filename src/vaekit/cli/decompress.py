@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vaekit.cli import archives, shared
-from vaekit.cli.archives import ArchivePath, Force, Needed, Threads
+from vaekit.cli.archives import Force, Needed, Threads
 from vaekit.cli.shared import Quiet
 
 if TYPE_CHECKING:
     from vaekit.codec.container import Reader
+    from vaekit.tasks.tiles import Tell
 
 
 def decompress(
-    archive: ArchivePath,
+    archive: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARCHIVE", help="A .vaez file, a folder of them by --engine ray, or - for standard input."
+        ),
+    ],
     *,
     output: Annotated[
         str | None,
@@ -38,36 +45,55 @@ def decompress(
     from vaekit.codec.container import Reader
     from vaekit.storage.header import read_integer_model
 
-    reader = Reader(archives.opened(archive), strict=not salvage)
-    usual = archives.data_name(archive, named=reader.names is not None)
+    readers = [Reader(archives.opened(path), strict=not salvage) for path in archives.files_of(archive)]
+    usual = archives.data_name(archive, named=readers[0].names is not None)
     target = archives.target(output, usual, force=force)
     integer = None if model is None else read_integer_model(model)
-    numbers = survivors(reader, integer) if salvage else range(len(reader.blocks))
+    held = [(reader, survivors(reader, integer) if salvage else range(len(reader.blocks))) for reader in readers]
+    workers = archives.processes(threads, sum(reader.n_items for reader in readers))
     with shared.telling("decompressing", quiet=quiet) as tell:
-        _write(reader, numbers, integer, target, archives.processes(threads, reader.n_items), tell)
+        _write(held, integer, target, workers, tell)
     if salvage:
-        n_rows = sum(reader.blocks[k][1] for k in numbers)
-        shared.say(f"{len(numbers)} of {len(reader.blocks)} blocks were whole: {n_rows:,} rows", quiet=quiet)
+        n_rows = sum(reader.blocks[k][1] for reader, numbers in held for k in numbers)
+        n_whole, n_blocks = sum(len(numbers) for _, numbers in held), sum(len(reader.blocks) for reader in readers)
+        shared.say(f"{n_whole} of {n_blocks} blocks were whole: {n_rows:,} rows", quiet=quiet)
 
 
 def _write(
-    reader: Reader,
-    numbers: Sequence[int],
+    held: Sequence[tuple[Reader, Sequence[int]]],
     integer: bytes | None,
     target: str | None,
     workers: int,
-    tell: Callable[[float], None] | None,
+    tell: Tell | None,
 ) -> None:
-    """Write the rows of some blocks; those of an array go into a file of it as they come."""
+    """Write the rows of some blocks of archives; those of arrays go into a file of them as they come."""
     from vaekit.codec.archive import array_layout, decoded, joined
+    from vaekit.data.frames import concatenated
     from vaekit.data.writers import write, write_pictures, write_rows
 
-    pieces = decoded(reader, numbers, integer, processes=workers, tell=tell)
-    if target is not None and target.endswith(".npy") and reader.header.get("kind") != "table":
-        write_rows(target, *array_layout(reader, numbers), pieces)
+    pieces = [
+        decoded(reader, numbers, integer, processes=workers, tell=_share(tell, k, len(held)))
+        for k, (reader, numbers) in enumerate(held)
+    ]
+    is_table = any(reader.header.get("kind") == "table" for reader, _ in held)
+    if target is not None and target.endswith(".npy") and not is_table:
+        layouts = [array_layout(reader, numbers) for reader, numbers in held]
+        (dtype, shape), n_rows = layouts[0], sum(shape[0] for _, shape in layouts)
+        write_rows(target, dtype, (n_rows, *shape[1:]), chain.from_iterable(pieces))
         return
-    data = joined(reader, numbers, list(pieces), integer)
-    if reader.names is not None and target is not None and target.endswith("/"):
-        write_pictures(data, target, [reader.names[i] for i in reader.items(numbers)])
+    rows = [joined(*of, list(some), integer) for of, some in zip(held, pieces, strict=True)]
+    data = rows[0] if len(rows) == 1 else concatenated(rows)
+    if held[0][0].names is not None and target is not None and target.endswith("/"):
+        write_pictures(data, target, [name for reader, numbers in held for name in _names(reader, numbers)])
     else:
         write(data, target)
+
+
+def _names(reader: Reader, numbers: Sequence[int]) -> list[str]:
+    assert reader.names is not None
+    return [reader.names[i] for i in reader.items(numbers)]
+
+
+def _share(tell: Tell | None, number: int, n: int) -> Tell | None:
+    """Return what tells the share of one archive that is done as that of all."""
+    return None if tell is None else lambda share: tell((number + share) / n)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vaekit.cli import shared
+from vaekit.cli import bulk, shared
+from vaekit.cli.bulk import Engine, PartRows, RayAddress
 from vaekit.cli.shared import DataPath, ModelPath, Output, Quiet, Rows, Samples
 
 
@@ -18,6 +19,9 @@ def score(
     explain: Annotated[
         int | None, typer.Option(metavar="N", help="Add a column `why`: the N values of a row that are oddest.", min=1)
     ] = None,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
+    part_rows: PartRows = None,
     quiet: Quiet = False,
 ) -> None:
     """Write how likely each row of DATA is, and how odd.
@@ -27,6 +31,10 @@ def score(
 
     Example: vaekit score m.vae measurements.csv --explain 3 -o scores.csv
     """
+    if bulk.is_asked(engine, ray_address, part_rows):
+        options = {"importance_samples": importance_samples, "told": explain}
+        bulk.in_parts("score", model, data, output, rows, ray_address, part_rows, quiet=quiet, **options)
+        return
     shared.check_result(output)
     fitted = shared.load_model(model)
     import polars as pl

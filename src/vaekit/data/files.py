@@ -15,6 +15,8 @@ from vaekit.errors import OutputError, VaekitError
 
 PathLike = str | os.PathLike[str]
 
+TEMPORARY = ".vaekit-"  # how the names of files that are not whole yet begin
+
 _NEXT_STEPS = {
     errno.ENOSPC: "free some space or choose another disk",
     errno.EDQUOT: "free some space or choose another disk",
@@ -159,7 +161,7 @@ def _is_stream(path: Path) -> bool:
 def _reserve(target: Path) -> Path:
     # The name does not grow from the target's: a name of the longest allowed length must not become too long.
     folder = tempfile.gettempdir() if _is_stream(target) else target.parent
-    temporary = Path(folder, f".vaekit-{secrets.token_hex(6)}{target.suffix}")
+    temporary = Path(folder, f"{TEMPORARY}{secrets.token_hex(6)}{target.suffix}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
 

@@ -133,6 +133,24 @@ def opened(source: str | os.PathLike[str], rows: str | None = None, tell: Tell |
     return read(source, rows)
 
 
+def rows_on_disk(source: str | os.PathLike[str], rows: str | None = None) -> range | None:
+    """Return the numbers of the rows wanted of a `.npy` file, which are read without the others; None of all else.
+
+    Raises
+    ------
+    SourceError, ParameterError, DataError
+        As `read` does.
+    """
+    name, window = os.fspath(source), parse_rows(rows)
+    if not (name.lower().endswith(".npy") and os.path.isfile(name)):
+        return None
+    with foreign_errors(name):
+        data = _load(name)
+        _refuse_single_value(data, name)
+        n_rows = len(data)
+        return range(n_rows) if window is None else range(*bounds_of(window, n_rows, f"Rows {rows} of {name}"))
+
+
 def parse(content: bytes, suffix: str, name: str) -> Data:
     """Return what bytes of a known format hold.
 

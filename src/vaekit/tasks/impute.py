@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaekit.codec.workers import side_by_side
 from vaekit.data import temporal
 from vaekit.data.batches import seed_of
 from vaekit.data.fields import Array, Binary, Categorical, Field
@@ -27,6 +29,8 @@ from vaekit.training.precision import own_randomness
 
 DRAWS = 512  # of z for each row
 MOST_VALUES = 2**21  # decoded at once
+ROWS_OF_PROCESS = 200  # fewer are drawn sooner than another process starts
+ROWS_IN_BLOCK = 8  # that a process draws for one by one
 DTYPES = {"row": "Int64", "column": "String", "value": "String"} | dict.fromkeys(
     ("low", "high", "probability"), "Float64"
 )  # of the columns of `intervals`
@@ -66,7 +70,9 @@ def expected(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> Tens
     return in_tiles(means, rows, _rows_at_once(model), tell)
 
 
-def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: Tell | None = None) -> list[Any]:
+def impute_draws(
+    fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: Tell | None = None, *, processes: int = 1
+) -> list[Any]:
     """Return data n_draws times, gaps filled with draws of p(x missing | x observed): multiple imputation.
 
     Parameters
@@ -77,6 +83,8 @@ def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: T
     seed : int
     tell : callable, optional
         Is told the share that is done.
+    processes : int
+        At most so many draw at a time, where the rows are worth it; the draws are the same for any number.
 
     Returns
     -------
@@ -85,7 +93,8 @@ def impute_draws(fitted: Fitted, data: Any, n_draws: int, seed: int = 0, tell: T
     if n_draws < 1:
         raise ParameterError(f"The number of draws must be at least 1; got {n_draws}.")
     gappy, rows, schema = _gappy(fitted, data)
-    drawn = in_tiles(_drawing(fitted.model.eval(), n_draws, seed), rows, 1, tell)  # [n, n_draws, *event]
+    make = partial(_drawing, fitted.model.eval(), n_draws, seed)
+    drawn = _row_by_row(make, rows, processes, tell)  # [n, n_draws, *event]
     return [filled(data, schema, gappy, part.numpy()) for part in drawn.unbind(1)] if len(rows) else [data] * n_draws
 
 
@@ -100,7 +109,7 @@ def stacked(draws: list[Any]) -> Any:
     return pl.concat([table.select(pl.lit(k).alias("draw"), pl.all()) for k, table in enumerate(tables)])
 
 
-def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | None = None) -> Any:
+def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | None = None, *, processes: int = 1) -> Any:
     """Return what each gap holds with a probability: a frame of a line for each gap.
 
     Parameters
@@ -111,6 +120,8 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
         The probability that the value is between `low` and `high`.
     tell : callable, optional
         Is told the share that is done.
+    processes : int
+        At most so many draw at a time, where the rows are worth it; the answer is the same for any number.
 
     Returns
     -------
@@ -120,13 +131,9 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
     if not 0 < coverage < 1:
         raise ParameterError(f"The coverage of intervals must be between 0 and 1; got {coverage:g}.")
     gappy, rows, schema = _gappy(fitted, data)
-    draw = _drawing(fitted.model.eval(), DRAWS)
     fields = schema.fields * schema.n_dims if schema.is_block else schema.fields
-
-    def told(codes: Tensor) -> Tensor:
-        return torch.from_numpy(_summary(fields, draw(codes)[0].flatten(1).numpy(), coverage))[None]
-
-    found = in_tiles(told, rows, 1, tell).numpy()  # [n, 3, D]
+    make = partial(_telling, fitted.model.eval(), fields, coverage)
+    found = _row_by_row(make, rows, processes, tell).numpy()  # [n, 3, D]
     return _as_lines(schema, fields, gappy, rows.flatten(1).cpu().numpy(), found)
 
 
@@ -145,6 +152,40 @@ def _seen(model: LatentModel, codes: Tensor) -> Tensor:
 def _rows_at_once(model: LatentModel) -> int:
     """Return how many rows are decoded together, the same for any rows."""
     return max(1, MOST_VALUES // (DRAWS * math.prod(model.observation.parameter_shape)))
+
+
+def _row_by_row(
+    make: Callable[[], Callable[[Tensor], Tensor]], rows: Tensor, processes: int, tell: Tell | None
+) -> Tensor:
+    """Return what a function that is made here, or in several processes, answers for each row by itself."""
+    processes = min(processes, len(rows) // ROWS_OF_PROCESS)
+    if processes < 2:
+        return in_tiles(make(), rows, 1, tell)
+
+    def blocks(some: range) -> list[Array]:
+        return [rows[k * ROWS_IN_BLOCK : (k + 1) * ROWS_IN_BLOCK].cpu().numpy() for k in some]
+
+    n_blocks = math.ceil(len(rows) / ROWS_IN_BLOCK)
+    return torch.from_numpy(
+        np.concatenate(list(side_by_side(partial(_of_blocks, make), blocks, n_blocks, processes=processes, tell=tell)))
+    )
+
+
+def _of_blocks(make: Callable[[], Callable[[Tensor], Tensor]], blocks: Sequence[Array]) -> list[Array]:
+    """Return a function's answers for the rows of some blocks, in a process of their own."""
+    torch.set_num_threads(1)  # its share of the cores
+    f = make()
+    return [in_tiles(f, torch.from_numpy(block), 1).numpy() for block in blocks]
+
+
+def _telling(model: LatentModel, fields: Sequence[Field], coverage: float) -> Callable[[Tensor], Tensor]:
+    """Return what sums up the draws of a row [1, *event_shape], as `_summary` does."""
+    draw = _drawing(model, DRAWS)
+
+    def told(codes: Tensor) -> Tensor:
+        return torch.from_numpy(_summary(fields, draw(codes)[0].flatten(1).numpy(), coverage))[None]
+
+    return told
 
 
 def _drawing(model: LatentModel, n_draws: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
