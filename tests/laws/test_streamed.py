@@ -153,6 +153,14 @@ def test_a_part_of_a_batch_may_be_empty():
     assert sum(found, []) in ([], [38], [39])
 
 
+@given(seeds, epochs, st.integers(0, 99))
+def test_the_rows_of_a_chunk_have_another_order_in_every_epoch_and_chunk(seed, epoch, chunk):
+    lanes = Lanes(np.full(101, 50), 4, 32, seed)
+    orders = [lanes.epoch(epoch).within(chunk), lanes.epoch(epoch + 1).within(chunk), lanes.epoch(epoch).within(100)]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+
+
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any), st.integers(1, 7), seeds)
 def test_lanes_are_of_equal_length(sizes, n_lanes, seed):
     order = Lanes(np.array(sizes), n_lanes, sum(sizes), seed).epoch(0)

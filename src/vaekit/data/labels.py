@@ -105,7 +105,7 @@ def labels_apart(data: Any, labels: Any, rows: str | None = None, keep: Collecti
     if isinstance(data, Sampled) and labels is not None:
         raise ParameterError(
             f"labels are learned with all rows in memory, for which {data.stream.name} is too large. "
-            "Take some with rows=A:B, or leave the labels."
+            "Take some of its rows (--rows A:B), or leave the labels."
         )
     if not isinstance(labels, str | os.PathLike):
         return data, labels

@@ -88,8 +88,8 @@ class StreamedBatches:
         return len(self._lanes)
 
     def __str__(self) -> str:
-        stream = self._reader.stream
-        return f"{stream.n_rows:,} rows of {stream.name} are read as they are needed, in {self.n_lanes} lanes"
+        stream, lanes = self._reader.stream, f"{self.n_lanes} lanes" if self.n_lanes > 1 else "one lane"
+        return f"{stream.n_rows:,} rows of {stream.name} are read as they are needed, in {lanes}"
 
     def part(self, step: int) -> Part:
         """Return which rows of an epoch's batch number `step` this share has."""
