@@ -26,7 +26,7 @@ from vaekit.tasks.fit import Options, choose_architecture, choose_settings, load
 from vaekit.training.loop import Run
 
 SIZES: dict[str, dict[str, Any]] = {
-    "cpu": {"pictures": 320, "batch_size": 32, "epochs": 2, "channels": 16, "units": 32},
+    "cpu": {"pictures": 160, "batch_size": 32, "epochs": 2, "channels": 8, "units": 32},
     "cuda": {"pictures": 50_000, "batch_size": 256, "epochs": 60, "channels": 64, "units": 128},
 }
 WAYS: dict[str, dict[str, Any]] = {
