@@ -63,7 +63,7 @@ def work(way: str) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     size = SIZES[device]
     options = options_of(size, way, device)
-    train, held_out, schema, _ = load_rows(pictures(size["pictures"]), options)
+    train, held_out, schema, *_ = load_rows(pictures(size["pictures"]), options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)

@@ -25,7 +25,7 @@ STEPS, TURNS, ROWS = 10, 5, 4096
 def make_run(shape: tuple[int, ...], precision: str) -> Run:
     data = np.random.default_rng(0).integers(0, 256, (ROWS, *shape), dtype=np.uint8)
     options = Options(preset="fast", precision=precision)
-    train, held_out, schema = load_rows(data, options)
+    train, held_out, schema, *_ = load_rows(data, options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)

@@ -43,7 +43,7 @@ HOSTS = ("vaekit-a", "vaekit-b")
 
 def make_run(rows: np.ndarray, said: dict[str, Any], batch_size: int, world: World) -> Run:
     options = Options(likelihood="bernoulli", precision="float32", compile="no", batch_size=batch_size, **said)
-    train, held_out, schema, _ = load_rows(rows, options)
+    train, held_out, schema, *_ = load_rows(rows, options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)

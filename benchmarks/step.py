@@ -51,7 +51,7 @@ def rows_of(name: str) -> np.ndarray:
 
 def make_run(rows: np.ndarray, said: dict[str, Any], compile: str) -> Run:
     options = Options(epochs=1000, compile=compile, **said)
-    train, held_out, schema = load_rows(rows, options)
+    train, held_out, schema, *_ = load_rows(rows, options)
     architecture = choose_architecture(options, schema, train)
     model = make_model(architecture, schema, train, options)
     settings = choose_settings(options, len(train), model, architecture.network)
