@@ -16,7 +16,7 @@ from vaekit.estimators.vae import ESTIMATORS
 from vaekit.objectives import OBJECTIVES
 from vaekit.storage.model_file import weights_digest
 from vaekit.training.loop import AVERAGE_EVERY, Run
-from vaekit.training.progress import Ended, EpochEnded, Note, RolledBack
+from vaekit.training.progress import Began, Ended, EpochEnded, Note, RolledBack
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 
 N_STEPS = 8  # in an epoch of the small run
@@ -364,7 +364,7 @@ def test_every_listener_hears_every_event_in_order(make_run):
 def test_what_was_chosen_is_told_before_the_first_epoch():
     heard = []
     vaekit.VAE(1, epochs=1).fit(np.random.default_rng(0).normal(size=(60, 3)), listeners=(heard.append,))
-    assert [type(e) for e in heard] == [Note, Note, Note, EpochEnded, Ended]
+    assert [type(e) for e in heard] == [Note, Note, Began, EpochEnded, Ended]
     assert "60 rows were looked at" in heard[0].sentence
     assert "gaussian" in heard[1].sentence
 

@@ -116,6 +116,11 @@ class Architecture:
     levels: int = 1
     n_classes: int = 0
 
+    @property
+    def code_dim(self) -> int:
+        """The length of a code: its latent units and, of a conditional model, its classes."""
+        return self.latent_dim + (self.n_classes if MODELS[self.model].needs_classes else 0)
+
     def to_json(self) -> dict[str, Any]:
         """Return the architecture as plain JSON values."""
         return dataclasses.asdict(self)
@@ -152,9 +157,8 @@ def build(
     """
     inputs, observation = make_inputs(schema), make_observation(schema, architecture.likelihoods)
     encoder = encoder or make_encoder(architecture, inputs)
-    prior = make_prior(architecture)
-    decoder = decoder or make_decoder(architecture, observation, prior.latent_dim)
-    parts = (inputs, encoder, decoder, prior, observation)
+    decoder = decoder or make_decoder(architecture, observation)
+    parts = (inputs, encoder, decoder, make_prior(architecture), observation)
     if architecture.n_classes:
         return of_classes(architecture)(*parts, classifier=make_classifier(architecture, inputs))
     if architecture.levels > 1:
@@ -200,12 +204,12 @@ def make_classifier(architecture: Architecture, inputs: BlockInputs | TableInput
     return MLP(n_inputs(inputs), architecture.hidden, "relu")
 
 
-def make_decoder(architecture: Architecture, observation: Likelihood, latent_dim: int) -> nn.Module:
+def make_decoder(architecture: Architecture, observation: Likelihood) -> nn.Module:
     """Return the decoder's body: from z to features, or to the parameters themselves where it is convolutional."""
     if architecture.network == "conv":
         p, c, h, w = observation.parameter_shape
-        return ConvDecoder(latent_dim, (p * c, h, w), architecture.hidden[0])
-    return MLP(latent_dim, architecture.hidden[::-1], architecture.activation)
+        return ConvDecoder(architecture.code_dim, (p * c, h, w), architecture.hidden[0])
+    return MLP(architecture.code_dim, architecture.hidden[::-1], architecture.activation)
 
 
 # -- likelihoods -------------------------------------------------------------------------------------------------------
