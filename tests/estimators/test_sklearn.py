@@ -90,6 +90,7 @@ WRONG = {
     "batch_size": (0, 0.5),
     "micro_batch": (0, 0.5),
     "recompute": ("yes",),
+    "shard": ("yes",),
     "learning_rate": (0, -1e-3, np.inf),
     "weight_decay": (-0.1, "some", np.nan),
     "valid": (1.0, -0.1),

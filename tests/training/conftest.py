@@ -15,6 +15,7 @@ from vaekit.training.loop import Run
 from vaekit.training.settings import Settings
 
 ROWS = np.random.default_rng(0).normal(size=(90, 3)) @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.2]])
+PICTURES = np.random.default_rng(0).integers(0, 256, (24, 3, 12, 12)).astype(np.uint8)
 
 
 def make_run(listeners=(), checkpoint: Checkpoint | None = None, world: World | None = None, **settings) -> Run:
@@ -35,6 +36,25 @@ def make_run(listeners=(), checkpoint: Checkpoint | None = None, world: World | 
     return Run(model, batches, torch.from_numpy(codes[80:]), Settings(**settings), listeners, checkpoint, world=world)
 
 
+def make_run_of_pictures(checkpoint: Checkpoint | None = None, world: World | None = None, **settings) -> Run:
+    """Return a run of 20 pictures through convolutions and two stochastic layers, four pictures held out."""
+    schema = Schema.infer(PICTURES)
+    codes = schema.encode(PICTURES)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        architecture = Architecture("vae", 4, ("discretized-logistic",), network="conv", hidden=(2, 8), levels=2)
+        model = build(architecture, schema)
+    world = world or World()
+    batches = Batches(codes[:20], 8, seed=0, share=(world.rank, world.size))
+    settings = Settings(batch_size=8, **({"epochs": 2} | settings))
+    return Run(model, batches, torch.from_numpy(codes[20:]), settings, (), checkpoint, world=world)
+
+
 @pytest.fixture(name="make_run", scope="session")
 def make_run_fixture() -> Callable[..., Run]:
     return make_run
+
+
+@pytest.fixture(name="make_run_of_pictures", scope="session")
+def make_run_of_pictures_fixture() -> Callable[..., Run]:
+    return make_run_of_pictures

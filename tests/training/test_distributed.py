@@ -26,7 +26,7 @@ from vaekit.distributions.uniform import coarse_uniform
 from vaekit.errors import TrainingError
 from vaekit.storage.model_file import load_model
 from vaekit.training.checkpoints import Checkpoint
-from vaekit.training.distributed import World, joined
+from vaekit.training.distributed import World, joined, noticing_loss_amid_products
 
 HERE = Path(__file__).parent
 sizes = st.integers(1, 9)
@@ -115,6 +115,15 @@ def test_other_data_than_the_first_workers_are_refused(monkeypatch):
         World(1, 2).check_same("ours")
 
 
+@pytest.mark.parametrize(
+    ("said", "error"), [("[gloo/pair.cc:5] Read error", TrainingError), ("shapes do not match", RuntimeError)]
+)
+def test_broken_connections_are_told_from_what_else_may_fail_between_messages(said, error):
+    with pytest.raises(error) as caught, noticing_loss_amid_products():
+        raise RuntimeError(said)
+    assert ("worker of this run was lost" in str(caught.value)) == (error is TrainingError)
+
+
 # -- two processes -----------------------------------------------------------------------------------------------------
 
 CASES = {
@@ -125,15 +134,21 @@ CASES = {
     "by the clock": {"seconds": 0.5, "epochs": 1000},
     "gone on": {"epochs": 3},
     "rolled back": {"objective": "poisoned", "epochs": 1},
+    "in parts": {"levels": 2, "latent_dim": 3, "objective": "iwae", "shard": True},
+    "in parts and pieces": {"batch_size": 5, "micro_batch": 1, "recompute": True, "epochs": 1, "shard": True},
+    "in parts gone on": {"epochs": 3, "shard": True},
 }
+PICTURES = {"epochs": 4, "shard": True}
+GONE_ON = [name for name in CASES if "gone on" in name]
 ALL_CASES = f"""
 import json, sys
 sys.path.insert(0, {str(HERE)!r})
-from conftest import make_run
+from conftest import make_run, make_run_of_pictures
 from safetensors.torch import save_file
 from vaekit.objectives import OBJECTIVES, elbo
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.distributed import joined
+from vaekit.training.sharded import is_divided, own_part
 
 class Poisoned:
     calls = 0
@@ -143,17 +158,26 @@ class Poisoned:
         bad = model.training and self.calls == 3 and world.rank == 1
         return bound._replace(value=bound.value * float("nan")) if bad else bound
 
+def own_bytes(run):
+    return sum(own_part(t).nbytes for name, t in run.tensors().items() if is_divided(t))
+
 with joined() as world:
     OBJECTIVES["poisoned"] = Poisoned()
     for name, said in json.loads(sys.argv[1]).items():
-        checkpoint = Checkpoint(name + ".checkpoint", "x") if world.is_first and name == "gone on" else None
+        checkpoint = Checkpoint(name + ".checkpoint", "x") if world.is_first and "gone on" in name else None
         run = make_run(checkpoint=checkpoint, world=world, threads=1, **said)
-        if checkpoint:
+        if "gone on" in name:
             run.resume()
         run.train()
         save_file(run.model.state_dict(), f"{{name}} {{world.rank}}.safetensors")
         if world.is_first:
             open(name + ".json", "w").write(json.dumps(vars(run.facts)))
+    checkpoint = Checkpoint("pictures.checkpoint", "x", 0.0) if world.is_first else None
+    run = make_run_of_pictures(checkpoint, world, threads=1, **{PICTURES})
+    held = [own_bytes(run), sum(t.nbytes for t in run.tensors().values() if is_divided(t))]
+    run.train()
+    save_file(run.model.state_dict(), f"pictures {{world.rank}}.safetensors")
+    open(f"pictures {{world.rank}}.json", "w").write(json.dumps(held))
     world.leave()
 """
 
@@ -177,12 +201,13 @@ def start_two(folder: Path, program: str, *words: str) -> list[subprocess.Popen]
 
 @pytest.fixture(scope="module")
 def of_two(tmp_path_factory, make_run):
-    """Return the folder of what two processes made of each case; one case goes on where one process was killed."""
+    """Return the folder of what two processes made of each case; some cases go on where one process was killed."""
     folder = tmp_path_factory.mktemp("two")
-    checkpoint = Checkpoint(folder / "gone on.checkpoint", "x")
-    run = make_run(checkpoint=checkpoint, **CASES["gone on"])
-    run._round()
-    checkpoint.write(run.tensors(), vars(run.facts))
+    for case in GONE_ON:
+        checkpoint = Checkpoint(folder / f"{case}.checkpoint", "x")
+        run = make_run(checkpoint=checkpoint, **CASES[case])
+        run._round()
+        checkpoint.write(run.tensors(), vars(run.facts))
     with ExitStack() as stack:
         workers = [stack.enter_context(worker) for worker in start_two(folder, ALL_CASES, json.dumps(CASES))]
         errors = [worker.communicate(timeout=100)[1] for worker in workers]
@@ -211,6 +236,25 @@ def test_both_processes_have_the_same_model_to_the_last_bit(case, of_two):
 
 def test_both_go_back_when_one_had_no_finite_number(of_two):
     assert json.loads((of_two / "rolled back.json").read_text())["rate_factor"] == 0.5
+
+
+def test_convolutions_and_two_layers_in_parts_are_the_model_of_one_also_when_one_goes_on(of_two, make_run_of_pictures):
+    whole = make_run_of_pictures(**PICTURES)
+    rest = make_run_of_pictures(Checkpoint(of_two / "pictures.checkpoint", "x"), **PICTURES)
+    rest.resume()
+    assert 0 < rest.facts.epoch < PICTURES["epochs"]
+    whole.train()
+    rest.train()
+    for other in (rest.model.state_dict(), *(load_file(of_two / f"pictures {rank}.safetensors") for rank in range(2))):
+        for name, weights in whole.model.state_dict().items():
+            torch.testing.assert_close(other[name], weights, rtol=2e-4, atol=2e-5)
+
+
+def test_each_process_holds_half_of_what_is_in_parts_which_is_most(of_two, make_run_of_pictures):
+    held = [json.loads((of_two / f"pictures {rank}.json").read_text()) for rank in range(2)]
+    state = sum(tensor.nbytes for tensor in make_run_of_pictures().tensors().values())
+    assert sum(own for own, _ in held) == held[0][1] > 0.7 * state
+    assert max(own for own, _ in held) < 0.6 * held[0][1]
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

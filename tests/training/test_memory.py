@@ -1,30 +1,24 @@
 """What saves memory changes no step: a batch in pieces, and activations that are computed twice."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaekit.data.batches import Batches, Part
-from vaekit.data.schema import Schema
-from vaekit.models.build import Architecture, build
+from vaekit.data.batches import Part
 from vaekit.networks.conv import GatedConv
-from vaekit.training.loop import Run
 from vaekit.training.recompute import recomputing
-from vaekit.training.settings import Settings
-
-PICTURES = np.random.default_rng(0).integers(0, 256, (24, 3, 12, 12)).astype(np.uint8)
 
 
 @given(st.integers(0, 50), st.integers(1, 50), st.integers(0, 9), st.integers(1, 60))
-def test_pieces_are_all_of_a_part_in_order_and_none_too_large(first, n_rows, after, most):
+def test_pieces_are_all_of_a_part_in_order_and_as_even_as_can_be(first, n_rows, after, n_pieces):
     part = Part(first, n_rows, first + n_rows + after)
     rows = list(range(part.total))
-    pieces = part.cut(most)
+    pieces = part.cut(n_pieces)
     assert [row for piece in pieces for row in piece.of(rows)] == part.of(rows)
-    assert len(pieces) == -(-n_rows // most)
-    assert max(piece.n_rows for piece in pieces) <= most
+    assert len(pieces) == n_pieces
+    assert max(piece.n_rows for piece in pieces) <= -(-n_rows // n_pieces)
+    assert all(len(piece.or_one().of(rows)) == max(piece.n_rows, 1) for piece in pieces)
 
 
 @pytest.mark.parametrize("settings", [{}, {"objective": "iwae", "levels": 2, "latent_dim": 3}], ids=["elbo", "layers"])
@@ -39,20 +33,8 @@ def test_a_batch_in_pieces_gives_the_same_model(make_run, settings):
             assert ours[number] == pytest.approx(theirs[number], rel=1e-4)
 
 
-def of_pictures(*, recompute: bool) -> Run:
-    """Return a run of pictures through convolutions and two stochastic layers."""
-    schema = Schema.infer(PICTURES)
-    codes = schema.encode(PICTURES)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        architecture = Architecture("vae", 4, ("discretized-logistic",), network="conv", hidden=(2, 8), levels=2)
-        model = build(architecture, schema)
-    settings = Settings(epochs=2, batch_size=8, recompute=recompute)
-    return Run(model, Batches(codes[:20], 8, seed=0), torch.from_numpy(codes[20:]), settings)
-
-
-def test_activations_that_are_computed_twice_give_the_same_model_to_the_last_bit():
-    once, twice = of_pictures(recompute=False), of_pictures(recompute=True)
+def test_activations_that_are_computed_twice_give_the_same_model_to_the_last_bit(make_run_of_pictures):
+    once, twice = make_run_of_pictures(recompute=False), make_run_of_pictures(recompute=True)
     once.train()
     twice.train()
     weights = twice.model.state_dict()
@@ -74,8 +56,8 @@ def saved_bytes(model: torch.nn.Module, x: torch.Tensor) -> int:
     return sum(kept.values())
 
 
-def test_less_is_kept_and_blocks_are_put_back():
-    run = of_pictures(recompute=True)
+def test_less_is_kept_and_blocks_are_put_back(make_run_of_pictures):
+    run = make_run_of_pictures(recompute=True)
     encoder, x = run.model.encoder, torch.rand(8, 3, 12, 12)
     before = saved_bytes(encoder, x)
     with recomputing(run.model):

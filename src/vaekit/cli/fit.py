@@ -99,6 +99,9 @@ def fit(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute activations twice: less memory, the same model.")
     ] = False,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Divide the weights among torchrun's processes: for large models.")
+    ] = False,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="The peak of the one-cycle schedule.")] = 4e-3,
     weight_decay: Annotated[
         float, typer.Option(metavar="X", help="AdamW's, times the learning rate; 0 for plain Adam.")
@@ -181,6 +184,7 @@ def fit(
             batch_size=batch_size,
             micro_batch=micro_batch,
             recompute=recompute,
+            shard=shard,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             valid=share_or_path(valid),

@@ -36,17 +36,26 @@ class Part(NamedTuple):
         """Return these of all rows [total, ...] of the batch."""
         return rows[self.first : self.first + self.n_rows]
 
-    def cut(self, most: int) -> list[Part]:
-        """Return these rows in parts of at most `most`, as even as can be.
+    def cut(self, pieces: int) -> list[Part]:
+        """Return these rows in so many parts, as even as can be; some are empty where there are fewer rows.
 
         Examples
         --------
         >>> Part(first=2, n_rows=3, total=8).cut(2)
         [Part(first=2, n_rows=2, total=8), Part(first=4, n_rows=1, total=8)]
         """
-        pieces = -(-self.n_rows // most)
         inner = [part_of(self.n_rows, i, pieces) for i in range(pieces)]
         return [Part(self.first + first, n_rows, self.total) for first, n_rows, _ in inner]
+
+    def or_one(self) -> Part:
+        """Return these rows, or where there are none a row beside them.
+
+        Examples
+        --------
+        >>> Part(first=4, n_rows=0, total=4).or_one()
+        Part(first=3, n_rows=1, total=4)
+        """
+        return self if self.n_rows else Part(min(self.first, self.total - 1), 1, self.total)
 
 
 def part_of(total: int, rank: int, size: int) -> Part:

@@ -98,6 +98,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "batch_size": [_POSITIVE_INT, None],
     "micro_batch": [_POSITIVE_INT, None],
     "recompute": ["boolean"],
+    "shard": ["boolean"],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "valid": [Interval(Real, 0, 1, closed="left"), "array-like", str, os.PathLike, HasMethods("columns")],

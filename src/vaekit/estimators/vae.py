@@ -64,6 +64,9 @@ PARAMETERS = """
         The most rows of a batch that are computed at once: less memory for the same step. All of them where it is None.
     recompute : bool, default=False
         Whether to compute activations anew in the backward pass: less memory, a third more time, the same model.
+    shard : bool, default=False
+        Whether the processes of torchrun each hold a part of the weights, for models larger than one device; one
+        process holds all.
     learning_rate : float, default=4e-3
         The peak of the one-cycle schedule.
     weight_decay : float, default=0.05
@@ -131,6 +134,7 @@ class _Configured(LatentEstimator):
         batch_size: int | None = None,
         micro_batch: int | None = None,
         recompute: bool = False,
+        shard: bool = False,
         learning_rate: float = 4e-3,
         weight_decay: float = 0.05,
         valid: Any = 0.1,
@@ -166,6 +170,7 @@ class _Configured(LatentEstimator):
         self.batch_size = batch_size
         self.micro_batch = micro_batch
         self.recompute = recompute
+        self.shard = shard
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.valid = valid

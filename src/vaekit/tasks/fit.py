@@ -149,7 +149,7 @@ def fit(
         objective=None if classes is None else _of_classes(model, train, classes.index[places], settings.device),
         world=world,
     )
-    if resume and run.checkpoint and run.checkpoint.exists():
+    if world.same(bool(resume and run.checkpoint and run.checkpoint.exists())):
         run.resume()
     _tell(listeners, began(options, architecture, settings, n_train))
     run.train()
@@ -297,7 +297,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
     steps = epochs * -(-n_rows // batch_size)
     objective = _objective(options)
-    is_open = options.compile == "auto" and objective not in NOT_COMPILED
+    is_open = options.compile == "auto" and objective not in NOT_COMPILED and not options.shard
     repaid = is_open and repays(model, steps, batch_size, seconds, device)
     return Settings(
         epochs=epochs,
@@ -305,6 +305,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
         batch_size=batch_size,
         micro_batch=options.micro_batch,
         recompute=options.recompute,
+        shard=options.shard,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         objective=objective,
@@ -400,6 +401,7 @@ def _check_combination(options: Options, n_classes: int) -> None:
             "Leave free_nats=0."
         )
     _check_objective(objective, options)
+    _check_shard(objective, options, n_classes)
     if options.latent_dim != "auto" and int(options.latent_dim) < model.least_units:
         raise ParameterError(
             f"{model.noun} has at least {model.least_units} latent units; got latent_dim={options.latent_dim}. "
@@ -409,6 +411,23 @@ def _check_combination(options: Options, n_classes: int) -> None:
         raise ParameterError(
             f"Each of {levels} stochastic layers needs a latent unit; got latent_dim={options.latent_dim}. "
             "Ask for more units, or fewer levels."
+        )
+
+
+def _check_shard(objective: str, options: Options, n_classes: int) -> None:
+    """Raise what weights do not go with that lie in parts: what reads them otherwise than layer after layer."""
+    if not options.shard:
+        return
+    found = {
+        "networks of your own": options.encoder is not None or options.decoder is not None,
+        "labels": n_classes > 0,
+        f"objective='{objective}'": objective in NOT_COMPILED,
+        "compile='yes'": options.compile == "yes",
+    }
+    if any(found.values()):
+        raise ParameterError(
+            "shard divides the layers of the networks 'mlp' and 'conv', of models without classes, in steps that are "
+            f"not compiled; got {next(what for what, is_there in found.items() if is_there)}. Leave it, or leave shard."
         )
 
 

@@ -37,6 +37,7 @@ class Options:
     batch_size: int | None = None
     micro_batch: int | None = None
     recompute: bool = False
+    shard: bool = False
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     valid: Any = 0.1

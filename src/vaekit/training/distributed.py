@@ -246,3 +246,16 @@ def _noticing_loss() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise TrainingError(LOST) from error
+
+
+@contextmanager
+def noticing_loss_amid_products() -> Iterator[None]:
+    """Say the same of a block that sends messages between its products, and may fail for other reasons too."""
+    from torch import distributed
+
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):  # which has no class of errors
+            raise TrainingError(LOST) from error
+        raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from vaekit.objectives import Bound, Objective, make_objective
 from vaekit.training.adamw import AdamW
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.compiling import Compiled
-from vaekit.training.distributed import World
+from vaekit.training.distributed import World, noticing_loss_amid_products
 from vaekit.training.precision import (
     own_randomness,
     own_randomness_and_threads,
@@ -38,6 +38,7 @@ from vaekit.training.progress import Advanced, Ended, EpochEnded, Event, History
 from vaekit.training.recompute import recomputing
 from vaekit.training.schedules import average_decay, kl_weight, one_cycle
 from vaekit.training.settings import Settings
+from vaekit.training.sharded import Shards, gathered, hand_out, is_divided, own_part
 
 ROUND_STEPS = 100  # steps between two looks at whether all numbers are finite
 AVERAGE_EVERY = 4  # steps; the average hardly changes, and a pass over all weights is saved
@@ -90,8 +91,9 @@ class Run:
         objective: Objective | None = None,
         world: World | None = None,
     ) -> None:
-        self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         self.settings, self.checkpoint, self.world = settings, checkpoint, world or World()
+        self.shards = Shards(model, settings.device) if settings.shard and self.world.size > 1 else None
+        self.model, self.batches, self.held_out = model.to(settings.device), batches, held_out
         with own_randomness(seed_of(settings.seed, 5)):
             chosen: Any = objective or make_objective(settings.objective, model.latent_dim)
         self.critic = chosen.to(settings.device) if isinstance(chosen, nn.Module) else nn.Module()  # its own weights
@@ -102,13 +104,13 @@ class Run:
         self.history = History(self.facts.rows)
         self.listeners: list[Listener] = [self.history, *listeners]
         learned = [*model.named_parameters(), *self.critic.named_parameters("critic")]
-        self.optimizer = AdamW({name: p for name, p in learned if p.requires_grad}, settings.weight_decay)
+        self.optimizer = AdamW({name: p for name, p in learned if p.requires_grad}, settings.weight_decay, self.world)
         self.rate = 0.0
         self.average = {k: v.clone() for k, v in model.state_dict().items()}
         self.best = {k: v.clone() for k, v in model.state_dict().items()}
         own = model.state_dict()  # the weights themselves, which stay where they are
         moving = [k for k, v in self.average.items() if v.is_floating_point()]
-        self.moving = [[state[k] for k in moving] for state in (self.average, own)]
+        self.moving = [[own_part(state[k]) for k in moving] for state in (self.average, own)]
         wide = torch.float32 if settings.device == "mps" else torch.float64  # which has no float64
         self.sums = torch.zeros(N_SUMS, device=settings.device, dtype=wide)
         self.recent = self.sums.clone()  # of this round, in this process
@@ -118,8 +120,8 @@ class Run:
 
     def train(self) -> str:
         """Run to the end, to the budget, to the patience or to Ctrl-C; return which."""
-        facts = self.facts
-        with own_randomness_and_threads(self.settings.seed, self.settings.threads), self._sparing_memory():
+        facts, settings = self.facts, self.settings
+        with own_randomness_and_threads(settings.seed, settings.threads), self._sparing_memory(), self._in_parts():
             self._begin_alike()
             self.clock = time.monotonic() - facts.seconds
             try:
@@ -132,7 +134,7 @@ class Run:
             except BaseException:
                 self._tell(Ended("failed", facts.seconds))  # so that a bar is taken down
                 raise
-        self.model.load_state_dict(self.best)
+            _copy_into(self.model.state_dict(), self.best)
         self._tell(Ended(facts.reason, facts.seconds))
         return facts.reason
 
@@ -155,8 +157,7 @@ class Run:
             self._end_epoch()
         else:
             self._tell(self._advanced())
-        if self.checkpoint and not facts.reason and self.checkpoint.is_due():
-            self.checkpoint.write(self.tensors(), vars(facts))
+        self._keep()
 
     def _next_batches(self) -> Iterable[Tensor]:
         for taken, x in enumerate(self.batches.epoch(self.facts.epoch, self.facts.step)):
@@ -175,7 +176,7 @@ class Run:
                 loss, sums = self.loss_of(rows, self.weight)
             (loss * share).backward()
             self.recent += torch.cat([sums * (share > 0), loss.detach()[None]])
-        self.world.average(self.optimizer.parameters)
+        self.world.average(p for p in self.optimizer.parameters if not is_divided(p))
         self.rate = settings.learning_rate * facts.rate_factor * one_cycle(progress)
         norm = self.optimizer.step(self.rate, settings.clip_norm)
         self.recent[-1] += norm
@@ -184,22 +185,31 @@ class Run:
     def _pieces(self, x: Tensor) -> Iterator[tuple[Tensor, Part, float]]:
         """Yield the rows to compute at once, which of the batch they are, and their share of it.
 
-        Each piece draws the whole batch's noise. A process that has no rows of a batch takes one of no weight, so that
-        its random numbers go on as the others' do.
+        Each piece draws the whole batch's noise. All processes have as many pieces; for one of no rows they take one of
+        no weight, so that random numbers go on as the others' do, and weights that are divided are gathered by all.
         """
         own = self.batches.part(self.facts.step)
-        if not own.n_rows:
-            yield self.held_out[:1], Part(min(own.first, own.total - 1), 1, own.total), 0.0
-            return
-        pieces = own.cut(self.settings.micro_batch or own.n_rows)
+        most = -(-own.total // self.world.size)  # that a process has
+        pieces = own.cut(-(-most // (self.settings.micro_batch or most)))
         states = random_states(self.settings.device) if len(pieces) > 1 else []
         for piece in pieces:
             if states:
                 set_random_states(states)
-            yield x[piece.first - own.first :][: piece.n_rows], piece, piece.n_rows / piece.total
+            rows = x[piece.first - own.first :][: piece.n_rows] if piece.n_rows else self.held_out[:1]
+            yield rows, piece.or_one(), piece.n_rows / piece.total
 
     def _sparing_memory(self) -> AbstractContextManager[None]:
         return recomputing(self.model) if self.settings.recompute else nullcontext()
+
+    @contextmanager
+    def _in_parts(self) -> Iterator[None]:
+        """Let weights that are divided be so for the block, and be put together at its end."""
+        if not self.shards:
+            yield
+            return
+        with noticing_loss_amid_products():
+            yield
+            self.shards.put_together()
 
     def _loss_of(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of rows x, and what is summed up: rows, reconstruction, kl."""
@@ -212,7 +222,7 @@ class Run:
 
     def _begin_alike(self) -> None:
         """Stand where the first process stands."""
-        self.world.spread(self.tensors().values())
+        self.world.spread(tensor for tensor in self.tensors().values() if not is_divided(tensor))
         vars(self.facts).update(self.world.same(vars(self.facts)))
         self.history.rows = self.facts.rows
 
@@ -279,7 +289,7 @@ class Run:
     def held_out_nats(self) -> float:
         """Return the mean bound of held-out rows under the averaged weights, in float32, with fixed noise."""
         own = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
+        _copy_into(self.model.state_dict(), self.average)
         self.model.eval()
         reseed(self.settings.device, seed_of(self.settings.seed, 3))
         total = self.sums.new_zeros(())
@@ -287,10 +297,10 @@ class Run:
             observe = self.model.observation.observe
             for x in self.held_out.split(1024):
                 part = part_of(len(x), self.world.rank, self.world.size)
-                if part.n_rows:
-                    with rows_of(part):
-                        total += self.objective(self.model, observe(part.of(x))).value.sum(dtype=total.dtype)
-        self.model.load_state_dict(own)
+                with rows_of(some := part.or_one()):
+                    nats = self.objective(self.model, observe(some.of(x))).value.sum(dtype=total.dtype)
+                total += nats if part.n_rows else 0.0
+        _copy_into(self.model.state_dict(), own)
         return float(self.world.total(total)) / len(self.held_out)
 
     def _roll_back(self, good: tuple[dict[str, Tensor], dict[str, object]]) -> None:
@@ -345,11 +355,23 @@ class Run:
         named |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
         return named
 
+    def _keep(self) -> None:
+        """Write the checkpoint when that is due, of whole tensors, so that any number of processes can go on."""
+        is_due = self.checkpoint is not None and not self.facts.reason and self.checkpoint.is_due()
+        if self.shards:
+            is_due = self.world.same(is_due)  # they gather together
+        if is_due:
+            tensors = gathered(self.tensors(), keep=self.world.is_first) if self.shards else self.tensors()
+            if self.checkpoint:
+                self.checkpoint.write(tensors, vars(self.facts))
+
     def resume(self) -> None:
-        """Go on from the checkpoint."""
-        assert self.checkpoint is not None
-        tensors, facts = self.checkpoint.read()
-        self._restore(tensors, facts)
+        """Go on from the checkpoint that the first process has; all call this."""
+        tensors, facts = self.checkpoint.read() if self.checkpoint else ({}, vars(self.facts))
+        own = self.tensors()
+        if self.shards:
+            hand_out(own, tensors)
+        self._restore(own | {name: tensor for name, tensor in tensors.items() if not is_divided(own[name])}, facts)
         self._tell(Note(f"going on after epoch {self.facts.epoch}, step {self.facts.step}"))
 
     def _copy(self) -> tuple[dict[str, Tensor], dict[str, object]]:

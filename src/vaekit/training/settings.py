@@ -24,6 +24,8 @@ class Settings:
         The most rows of a batch that are computed at once, their gradients added up; None for all.
     recompute : bool
         Whether activations are computed anew in the backward pass, which takes less memory.
+    shard : bool
+        Whether several processes each hold a part of the weights alone.
     learning_rate : float
         The peak of the one-cycle schedule.
     weight_decay : float
@@ -74,12 +76,13 @@ class Settings:
     compiled: bool = False
     micro_batch: int | None = None
     recompute: bool = False
+    shard: bool = False
     to_the_end: bool = False
 
     def fingerprint(self, *more: Any) -> str:
         """Return a digest that tells a run with other settings, data or architecture apart.
 
-        Threads only round otherwise: a run may go on where there are more processors, or fewer.
+        Threads and parts only round otherwise: a run may go on where there are more processors, or fewer.
         """
-        words = json.dumps([dataclasses.asdict(self) | {"threads": None}, *more], sort_keys=True)
+        words = json.dumps([dataclasses.asdict(self) | {"threads": None, "shard": None}, *more], sort_keys=True)
         return hashlib.sha256(words.encode()).hexdigest()[:16]
