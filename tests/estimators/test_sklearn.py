@@ -174,7 +174,7 @@ def test_a_grid_search_reaches_into_a_pipeline():
 
 @pytest.mark.parametrize("estimator", [estimator(2, epochs=2, hidden=(8,)) for estimator in ESTIMATORS.values()])
 def test_score_is_the_mean_log_likelihood(estimator):
-    estimator.fit(IRIS.data)
+    estimator.fit(IRIS.data, IRIS.target)
     assert estimator.score(IRIS.data) == pytest.approx(estimator.score_samples(IRIS.data).mean())
     assert estimator.score(IRIS.data) == pytest.approx(-estimator.evaluate(IRIS.data)["nll_nats"])
 

@@ -204,11 +204,16 @@ def stream_of(name: str, tell: Tell | None = None) -> Stream | None:
     """
     if is_sharded(name):
         return sharded(name, tell)
-    if os.path.isfile(name) and PurePath(name).suffix.lower() in PARTS and not _is_arrow_stream(name):
+    if _has_bytes(name) and PurePath(name).suffix.lower() in PARTS and not _is_arrow_stream(name):
         return _of_parts(name, [part]) if (part := part_of(name)).n_rows else None
     if os.path.isdir(name) and (pictures := pictures_in(name)):
         return _of_parts(name, [PicturePart(name, pictures)])
     return None
+
+
+def _has_bytes(name: str) -> bool:
+    """Whether a file is there that is not empty, which readers say."""
+    return os.path.isfile(name) and os.path.getsize(name) > 0
 
 
 def _of_parts(name: str, parts: Sequence[Part]) -> Stream:
