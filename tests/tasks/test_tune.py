@@ -22,9 +22,9 @@ def cost(vae, rows):
 def test_a_tuned_model_costs_less_at_its_quality(made, share):
     rows = load("digits").astype(np.uint8)
     train, test = rows[:1500], rows[1500:]
-    first = made(latent_dim=8, hidden=(64, 64), epochs=60).fit(train)
+    first = made(latent_dim=8, hidden=(64, 64), epochs=30).fit(train)
     before = first.transform(test)
-    tuned = first.tune(train, quality=QUALITY, epochs=60)
+    tuned = first.tune(train, quality=QUALITY, epochs=40)
     assert cost(tuned, test) < share * cost(first, test)
     assert np.array_equal(first.transform(test), before)
     assert np.array_equal(tuned.decompress(tuned.compress(test)), test)

@@ -28,7 +28,7 @@ from vaekit.tasks.tiles import Tell, in_tiles
 from vaekit.training.precision import own_randomness
 
 DRAWS = 512  # of z for each row
-MOST_VALUES = 2**21  # decoded at once
+MOST_VALUES, MOST_ROWS = 2**21, 32  # decoded at once
 ROWS_OF_PROCESS = 200  # fewer are drawn sooner than another process starts
 ROWS_IN_BLOCK = 8  # that a process draws for one by one
 DTYPES = {"row": "Int64", "column": "String", "value": "String"} | dict.fromkeys(
@@ -150,8 +150,8 @@ def _seen(model: LatentModel, codes: Tensor) -> Tensor:
 
 
 def _rows_at_once(model: LatentModel) -> int:
-    """Return how many rows are decoded together, the same for any rows."""
-    return max(1, MOST_VALUES // (DRAWS * math.prod(model.observation.parameter_shape)))
+    """Return how many rows are decoded together, the same for any rows: so few that one row alone is soon filled."""
+    return min(MOST_ROWS, max(1, MOST_VALUES // (DRAWS * math.prod(model.observation.parameter_shape))))
 
 
 def _row_by_row(
