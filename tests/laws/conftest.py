@@ -317,10 +317,12 @@ DATA: dict[str, Callable[[], Any]] = {
 
 PICTURES = ["grey pictures", "colour pictures", "pictures with gaps", "drawings", "unit pictures"]
 
+ONE_OF_EACH = ["binary with gaps", "colour pictures", "pictures with gaps", "real", "counts", "table"]
+
 SITUATIONS = [
     (model, network, name)
     for model in MODELS
-    for name in DATA
+    for name in (ONE_OF_EACH if model == "conditional" else DATA)  # whose inputs and likelihoods are a VAE's
     for network in ("mlp", "conv")
     if network == "mlp" or name in PICTURES
 ]
