@@ -22,7 +22,8 @@ from _report import publish
 
 from vaekit.data.batches import Batches
 from vaekit.data.sprites import Sprites
-from vaekit.tasks.fit import Options, choose_architecture, choose_settings, load_rows, make_model
+from vaekit.tasks.fit import Options, choose_architecture, choose_settings, make_model
+from vaekit.tasks.loading import load_rows
 from vaekit.training.loop import Run
 
 SIZES: dict[str, dict[str, Any]] = {

@@ -15,7 +15,8 @@ import torch
 from _report import publish
 
 from vaekit.data.batches import Batches
-from vaekit.tasks.fit import Options, choose_architecture, choose_settings, load_rows, make_model
+from vaekit.tasks.fit import Options, choose_architecture, choose_settings, make_model
+from vaekit.tasks.loading import load_rows
 from vaekit.training.loop import Run
 
 SHAPES = {"vectors of 64": (64,), "pictures 28 × 28": (28, 28), "pictures 32 × 32 × 3": (32, 32, 3)}

@@ -27,7 +27,8 @@ import torch
 from _report import publish
 
 from vaekit.data.batches import Batches
-from vaekit.tasks.fit import Options, choose_architecture, choose_settings, load_rows, make_model
+from vaekit.tasks.fit import Options, choose_architecture, choose_settings, make_model
+from vaekit.tasks.loading import load_rows
 from vaekit.training.distributed import World, joined
 from vaekit.training.loop import Run
 

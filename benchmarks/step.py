@@ -25,7 +25,8 @@ from _report import publish
 from torch.utils.flop_counter import FlopCounterMode
 
 from vaekit.data.batches import Batches
-from vaekit.tasks.fit import Options, choose_architecture, choose_settings, load_rows, make_model
+from vaekit.tasks.fit import Options, choose_architecture, choose_settings, make_model
+from vaekit.tasks.loading import load_rows
 from vaekit.training.loop import Run
 
 DATA = Path(__file__).parents[2] / "shared/data"

@@ -32,7 +32,8 @@ from vaekit.data.readers import read
 from vaekit.data.schema import Schema
 from vaekit.data.streamed import StreamedBatches
 from vaekit.data.streams import sampled, stream_of
-from vaekit.tasks.fit import choose_architecture, choose_settings, load_rows, make_batches, make_model
+from vaekit.tasks.fit import choose_architecture, choose_settings, make_model
+from vaekit.tasks.loading import load_rows, make_batches
 from vaekit.tasks.options import Options
 from vaekit.training.loop import Run
 

@@ -9,7 +9,8 @@ from vaekit.data import streams
 from vaekit.data.streamed import StreamedBatches
 from vaekit.data.streams import sampled, stream_of
 from vaekit.storage.model_file import weights_digest
-from vaekit.tasks.fit import choose_settings, load_rows, make_batches
+from vaekit.tasks.fit import choose_settings
+from vaekit.tasks.loading import load_rows, make_batches
 from vaekit.tasks.options import Options
 from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.progress import EpochEnded

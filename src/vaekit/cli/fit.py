@@ -140,21 +140,10 @@ def fit(
         if data == "-" and world.size > 1:
             raise ParameterError("Each process reads the data, but standard input is read once; got '-'. Give a file.")
         quiet, log, track = (quiet, log, track) if world.is_first else (True, None, None)
-        if world.is_first:
-            check_output(output)
-            check_output(log)
         checkpoint = output + ".checkpoint"
-        header = _finished(output, checkpoint) if resume and world.is_first else None
-        if world.same(header is not None):
-            say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
-            if header:
-                _print_record(header["record"], output, as_json=json)
+        done = world.is_first and _is_done(output, log, checkpoint, resume=resume, as_json=json, quiet=quiet)
+        if world.same(done):
             return
-        if not resume and os.path.exists(checkpoint):
-            say(
-                f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).",
-                quiet=quiet,
-            )
         from vaekit.data.labels import labels_apart
         from vaekit.data.readers import opened
         from vaekit.estimators.vae import ESTIMATORS
@@ -204,6 +193,19 @@ def fit(
         if estimator.fitted_.record["reason"] != "interrupted":
             Path(checkpoint).unlink(missing_ok=True)
         _report(estimator, output, as_json=json, quiet=quiet)
+
+
+def _is_done(output: str, log: str | None, checkpoint: str, *, resume: bool, as_json: bool, quiet: bool) -> bool:
+    """Look at the files that a run writes: whether the one to go on with is finished, which is then told."""
+    check_output(output)
+    check_output(log)
+    if resume and (header := _finished(output, checkpoint)):
+        say(f"{output} is finished; there is nothing to resume.", quiet=quiet)
+        _print_record(header["record"], output, as_json=as_json)
+        return True
+    if not resume and os.path.exists(checkpoint):
+        say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
+    return False
 
 
 def _tracker(words: str) -> Any:

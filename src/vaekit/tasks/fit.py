@@ -7,13 +7,13 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.data.batches import Batches, split, spread
+from vaekit.data.batches import spread
 from vaekit.data.fields import Array
 from vaekit.data.frames import is_frame
 from vaekit.data.labels import Labels
@@ -29,12 +29,13 @@ from vaekit.models.classes import ModelOfClasses
 from vaekit.models.conditional import ConditionalVAE
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
-from vaekit.objectives import NOT_COMPILED, OF_AUTOENCODERS, OF_VAES
+from vaekit.objectives import NOT_COMPILED, OF_VAES
 from vaekit.objectives.conditional import Conditional
 from vaekit.objectives.semi_supervised import SemiSupervised
-from vaekit.priors import PRIORS
+from vaekit.tasks.combinations import check_combination, objective_of
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
+from vaekit.tasks.loading import MOST_HELD_OUT, Loaded, load_rows, looked_at, make_batches
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import by_data, for_classes, for_compression, for_imputation, for_synthesis
@@ -59,7 +60,6 @@ from vaekit.training.precision import (
 from vaekit.training.progress import Began, Event, Listener, Note
 from vaekit.training.settings import Settings
 
-MOST_HELD_OUT = 10_000  # rows that the final bounds are measured on
 HELD_OUT_SHARE = 0.1  # the bound at an epoch's end takes held-out rows as many as this share of the training rows,
 SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
@@ -110,7 +110,7 @@ def fit(
     raw = opened(data) if isinstance(data, str | os.PathLike) else data
     raw = raw if is_frame(raw) or isinstance(raw, Sampled) else as_array(raw)
     classes = None if labels is None else Labels.of(labels, n_rows(raw))
-    options = by_data(options, _looked_at(raw))
+    options = by_data(options, looked_at(raw))
     loaded = load_rows(raw, options, classes)
     train, held_out, schema, places, n_train = loaded
     if options.purpose == "compression":
@@ -167,66 +167,6 @@ def fit(
 # -- before training ---------------------------------------------------------------------------------------------------
 
 
-class Loaded(NamedTuple):
-    """Rows to train on, rows held out, what they are, where among the user's the former are, and how many there are.
-
-    Of a stream the first are some of those to train on, and the last number is of all.
-    """
-
-    train: Array
-    held_out: Array
-    schema: Schema
-    places: Array
-    n_rows: int
-
-
-def load_rows(raw: Any, options: Options, classes: Labels | None = None) -> Loaded:
-    """Return the codes of an array, a frame, or the sample of a stream.
-
-    Where few classes are known, no row with one is held out. Of a stream at most half of the sample is held out.
-    """
-    rows = _looked_at(raw)
-    schema = Schema.infer(rows, options.kinds, options.likelihood)
-    codes = schema.encode(rows)
-    numbers, n_all = (raw.rows, raw.stream.n_rows) if isinstance(raw, Sampled) else (np.arange(len(codes)), len(codes))
-    if isinstance(options.valid, float | int):
-        precious = None if classes is None else classes.index >= 0
-        train, held_out = split(len(codes), _share(options.valid, len(codes), n_all), options.seed, precious)
-        n_left_out = len(np.setdiff1d(held_out, train))
-        return Loaded(codes[train], codes[held_out], schema, numbers[train], n_all - n_left_out)
-    valid = opened(options.valid) if isinstance(options.valid, str | os.PathLike) else options.valid
-    return Loaded(codes, schema.encode(_looked_at(valid)), schema, numbers, n_all)
-
-
-def make_batches(
-    raw: Any, loaded: Loaded, settings: Settings, share: tuple[int, int] = (0, 1)
-) -> Batches | StreamedBatches:
-    """Return one process's share of the batches of a run: of rows in memory, or as they are read."""
-    if not isinstance(raw, Sampled):
-        return Batches(loaded.train, settings.batch_size, settings.seed, settings.device, share)
-    return StreamedBatches(
-        raw.stream,
-        loaded.schema,
-        loaded.train,
-        settings.batch_size,
-        settings.seed,
-        settings.device,
-        left_out=np.setdiff1d(raw.rows, loaded.places),
-        share=share,
-    )
-
-
-def _looked_at(raw: Any) -> Any:
-    """Return rows in memory: of a stream its sample."""
-    rows = raw.data if isinstance(raw, Sampled) else raw
-    return rows if is_frame(rows) else as_array(rows)
-
-
-def _share(valid: float, n_looked_at: int, n_rows: int) -> float:
-    """Return the share of the rows looked at that makes as many held-out ones as a share of all rows, or up to half."""
-    return valid if n_looked_at == n_rows else min(0.5, valid * n_rows / n_looked_at, MOST_HELD_OUT / n_looked_at)
-
-
 def choose_architecture(
     options: Options, schema: Schema, codes: Array, n_classes: int = 0, n_rows: int | None = None
 ) -> Architecture:
@@ -242,7 +182,7 @@ def choose_architecture(
         How many rows there are, where the codes are those of some.
     """
     n_rows = n_rows or len(codes)
-    _check_combination(options, n_classes)
+    check_combination(options, n_classes)
     size = n_inputs(make_inputs(schema))
     own = options.encoder is not None or options.decoder is not None
     chosen = presets.default_network(options.preset, schema) if options.network == "auto" else options.network
@@ -296,7 +236,7 @@ def choose_settings(options: Options, n_rows: int, model: LatentModel, network: 
     device = choose_device(options.device)
     batch_size = options.batch_size or presets.default_batch_size(n_rows)
     steps = epochs * -(-n_rows // batch_size)
-    objective = _objective(options)
+    objective = objective_of(options)
     is_open = options.compile == "auto" and objective not in NOT_COMPILED and not options.shard
     repaid = is_open and repays(model, steps, batch_size, seconds, device)
     return Settings(
@@ -362,115 +302,6 @@ def _latent_dim(options: Options, size: int) -> int:
     if options.latent_dim != "auto":
         return int(options.latent_dim)
     return max(options.levels or 1, presets.default_latent_dim(options.model, size, options.preset))
-
-
-def _check_combination(options: Options, n_classes: int) -> None:
-    """Raise what no setting is wrong with by itself."""
-    levels, model = options.levels or 1, MODELS[options.model]
-    if not model.layered and options.purpose == "compression":
-        raise ParameterError(f"{model.noun} has no bits that add up to a lossless archive. Use a VAE.")
-    if model.needs_classes and not n_classes:
-        raise ParameterError(
-            f"{model.noun} requires y to be passed, but the target y is None. Give the classes of rows as labels, or "
-            "use a VAE."
-        )
-    if not model.layered and (levels > 1 or options.prior not in ("auto", *model.priors)):
-        raise ParameterError(
-            f"{model.noun} has one layer of codes, and its prior is {model.its_prior}; "
-            f"got prior='{options.prior}', levels={levels}. Leave both, or use a VAE."
-        )
-    if options.prior == "vamp" and levels > 1:
-        raise ParameterError(
-            f"The prior 'vamp' is a mixture of posteriors of one stochastic layer; got levels={levels}. "
-            "Use prior='autoregressive', or levels=1."
-        )
-    if options.second_stage != "none" and (levels > 1 or model.point_mass or not model.priors.keys() <= PRIORS.keys()):
-        raise ParameterError(
-            "A second stage fits a density on the codes of one stochastic layer; got "
-            f"model='{options.model}', levels={levels}. Use second_stage='none', or a VAE with levels=1."
-        )
-    objective = _objective(options)
-    if model.point_mass and (objective != "elbo" or options.free_nats):
-        raise ParameterError(
-            f"{model.noun} has one code for a row, and is trained on the 'elbo' without free nats; "
-            f"got objective='{objective}', free_nats={options.free_nats}. Leave both, or use a VAE."
-        )
-    if options.free_nats and objective != "elbo":
-        raise ParameterError(
-            f"Free nats belong to the objective 'elbo'; got objective='{objective}', free_nats={options.free_nats}. "
-            "Leave free_nats=0."
-        )
-    _check_objective(objective, options)
-    _check_shard(objective, options, n_classes)
-    if options.latent_dim != "auto" and int(options.latent_dim) < model.least_units:
-        raise ParameterError(
-            f"{model.noun} has at least {model.least_units} latent units; got latent_dim={options.latent_dim}. "
-            "Ask for more."
-        )
-    if options.latent_dim != "auto" and int(options.latent_dim) < levels:
-        raise ParameterError(
-            f"Each of {levels} stochastic layers needs a latent unit; got latent_dim={options.latent_dim}. "
-            "Ask for more units, or fewer levels."
-        )
-
-
-def _check_shard(objective: str, options: Options, n_classes: int) -> None:
-    """Raise what weights do not go with that lie in parts: what reads them otherwise than layer after layer."""
-    if not options.shard:
-        return
-    found = {
-        "networks of your own": options.encoder is not None or options.decoder is not None,
-        "labels": n_classes > 0,
-        f"objective='{objective}'": objective in NOT_COMPILED,
-        "compile='yes'": options.compile == "yes",
-    }
-    if any(found.values()):
-        raise ParameterError(
-            "shard divides the layers of the networks 'mlp' and 'conv', of models without classes, in steps that are "
-            f"not compiled; got {next(what for what, is_there in found.items() if is_there)}. Leave it, or leave shard."
-        )
-
-
-def _objective(options: Options) -> str:
-    usual: str = MODELS[options.model].default_objective
-    return usual if options.objective == "auto" else options.objective
-
-
-def _check_objective(objective: str, options: Options) -> None:
-    """Raise what of an objective with a strength does not go with the model, the prior or the strength."""
-    strong = (*OF_VAES, *OF_AUTOENCODERS)
-    if options.strength is not None and objective not in strong:
-        raise ParameterError(
-            f"The objective '{objective}' has no strength; got strength={options.strength:g}. "
-            f"Leave it, or use one of {', '.join(strong)}."
-        )
-    if objective == "denoising" and (options.strength or 0) > 1:
-        raise ParameterError(
-            f"The strength of 'denoising' is a share of the values; got strength={options.strength:g}. "
-            "Give a number from 0 to 1."
-        )
-    of = {OF_VAES: ("a VAE", "vae"), OF_AUTOENCODERS: ("an autoencoder", "autoencoder")}
-    owner, other = next((who for names, who in of.items() if objective in names), ("", options.model))
-    if other != options.model:
-        raise ParameterError(
-            f"The objective '{objective}' is for {owner}; got model='{options.model}'. Use model='{other}', or another "
-            "objective."
-        )
-    if objective in NOT_COMPILED and options.compile == "yes":
-        raise ParameterError(
-            f"The objective '{objective}' takes a derivative of a derivative, which torch does not compile; got "
-            "compile='yes'. Use compile='no'."
-        )
-    if objective == "tcvae" and (options.levels or 1) > 1:
-        raise ParameterError(
-            f"The objective 'tcvae' asks for the density of each unit, which one stochastic layer has; got "
-            f"levels={options.levels}. Use objective='factor', or levels=1."
-        )
-    if objective == "wae" and options.prior not in ("auto", "normal"):
-        raise ParameterError(
-            f"The objective 'wae' draws codes to a prior that stays as it is; got prior='{options.prior}'. "
-            "Use prior='normal', or objective='mmd'."
-        )
 
 
 def _prior(options: Options, n_rows: int) -> str:

@@ -23,7 +23,8 @@ from vaekit.data.schema import as_array
 from vaekit.errors import MissingExtraError, ParameterError, TrainingError
 from vaekit.models.fitted import Fitted
 from vaekit.storage.model_file import save_model
-from vaekit.tasks.fit import choose_architecture, fit, load_rows, plain_options
+from vaekit.tasks.fit import choose_architecture, fit, plain_options
+from vaekit.tasks.loading import load_rows
 from vaekit.tasks.options import Options
 from vaekit.tasks.tiles import Tell
 from vaekit.training.presets import CHANNELS, parse_seconds

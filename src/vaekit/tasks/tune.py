@@ -16,7 +16,8 @@ from vaekit.data.fields import Levels
 from vaekit.errors import DataError, ParameterError
 from vaekit.models.fitted import Fitted
 from vaekit.objectives.squared_error import squared_error
-from vaekit.tasks.fit import MOST_HELD_OUT, finish
+from vaekit.tasks.fit import finish
+from vaekit.tasks.loading import MOST_HELD_OUT
 from vaekit.training.loop import Run
 from vaekit.training.presets import parse_seconds
 from vaekit.training.progress import Listener, Note
