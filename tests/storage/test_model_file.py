@@ -95,11 +95,15 @@ def test_saving_a_loaded_model_writes_the_same_again(fitted, tmp_path):
     assert_same_file(vaekit.load(path).save(tmp_path / "again.vae"), path)
 
 
-def test_a_file_opens_in_a_process_that_has_seen_no_data(small):
+def test_a_file_opens_in_a_process_that_has_seen_no_data_and_does_not_wait_for_the_compiler(small):
     estimator, path = small
-    program = f"import vaekit; print(vaekit.load({str(path)!r}).sample(3).tolist())"
+    program = f"""
+import json, sys, vaekit
+rows = vaekit.load({str(path)!r}).sample(3).tolist()
+print(json.dumps([rows, "torch._dynamo" in sys.modules]))
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == estimator.sample(3).tolist()
+    assert json.loads(done.stdout) == [estimator.sample(3).tolist(), False]
 
 
 # -- what it holds -----------------------------------------------------------------------------------------------------

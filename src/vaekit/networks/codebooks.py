@@ -140,13 +140,18 @@ class Codebooks(Codebook):
             rotation_trick=False,
             sync_codebook=False,
         )
+        # Not a decorator: that would load the compiler, which takes seconds, whatever the model.
+        self._eagerly = torch.compiler.disable(Codebooks._quantised)
 
-    # Its state changes in place, by as many vectors as happen to be out of use.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [n, d], and β times their squared distance from h, as a mean over rows."""
         if torch.compiler.is_exporting():
             return self._nearest(h), h.new_zeros(())
+        quantised: tuple[Tensor, Tensor] = self._eagerly(self, h)
+        return quantised
+
+    def _quantised(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Be `forward`; the state changes in place, by as many vectors as happen to be out of use."""
         with torch.autocast(h.device.type, enabled=False):
             if self.training:
                 with torch.no_grad():
