@@ -21,7 +21,7 @@ EXCEPT = {
 }
 
 
-@parametrize_with_checks([vaekit.Classifier(epochs=40)], expected_failed_checks=lambda _: EXCEPT)
+@parametrize_with_checks([vaekit.Classifier(epochs=15)], expected_failed_checks=lambda _: EXCEPT)
 def test_it_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
@@ -70,17 +70,17 @@ def test_same_seed_same_classes():
 
 
 def test_rows_without_a_label_help():
-    digits, classes = builtin.load("digits")[:800], builtin.labels("digits")[:800]
+    digits, classes = builtin.load("digits")[:400], builtin.labels("digits")[:400]
     labels = np.full(len(classes), -1)
     for c in range(10):
-        labels[np.flatnonzero(classes == c)[:5]] = c
+        labels[np.flatnonzero(classes == c)[:3]] = c
     known = labels >= 0
     few = [
-        vaekit.Classifier(preset="fast", epochs=60).fit(*rows)
+        vaekit.Classifier(preset="fast", epochs=15).fit(*rows)
         for rows in ((digits[known], labels[known]), (digits, labels))
     ]
     wrong = [(c.predict(digits) != classes)[~known].mean() for c in few]
-    assert wrong[1] < wrong[0]
+    assert 2 * wrong[1] < wrong[0]
 
 
 # -- rows of a class ---------------------------------------------------------------------------------------------------

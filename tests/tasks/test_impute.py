@@ -40,12 +40,12 @@ def mixed(n=120):
 
 @pytest.fixture(scope="module")
 def of_line():
-    return vaekit.VAE(purpose="imputation", epochs=200, latent_dim=2, hidden=(32, 32)).fit(holed(line(600)))
+    return vaekit.VAE(purpose="imputation", epochs=100, latent_dim=2, hidden=(32, 32)).fit(holed(line(400)))
 
 
 @pytest.fixture(scope="module")
 def of_table():
-    return vaekit.VAE(purpose="imputation", **SMALL | {"epochs": 60}).fit(mixed())
+    return vaekit.VAE(purpose="imputation", **SMALL | {"epochs": 30}).fit(mixed())
 
 
 def test_several_processes_draw_what_one_does(of_table, monkeypatch):
@@ -117,8 +117,8 @@ def test_a_row_of_gaps_alone_holds_what_is_usual(of_line):
 
 
 def test_a_model_that_saw_no_gaps_fills_them_too():
-    x = line(600)
-    vae = vaekit.VAE(latent_dim=1, hidden=(32, 32), epochs=150, prior="normal").fit(x)
+    x = line(300)
+    vae = vaekit.VAE(latent_dim=1, hidden=(32, 32), epochs=60, prior="normal").fit(x)
     y = line(100, seed=7)
     found = vae.impute(np.where([[False, True, False]], np.nan, y))
     assert np.sqrt(((found - y)[:, 1] ** 2).mean()) < 0.5  # of a spread of 2

@@ -23,10 +23,13 @@ def rings():
 @pytest.fixture(scope="module")
 def fitted(rings):
     settings = {"latent_dim": 2, "prior": "normal", "epochs": 30, "second_stage": "auto"}
-    return vaekit.VAE(**settings).fit(rings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow, "STEPS", 200)
+        return vaekit.VAE(**settings).fit(rings)
 
 
-def test_a_flow_is_fitted_on_codes_of_any_place_and_scale():
+def test_a_flow_is_fitted_on_codes_of_any_place_and_scale(monkeypatch):
+    monkeypatch.setattr(flow, "STEPS", 200)
     z = 100 + 20 * torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     fitted_flow = FlowPrior(3).fit(z)

@@ -26,7 +26,7 @@ def table() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def vae(table: pl.DataFrame) -> vaekit.VAE:
-    return vaekit.VAE(latent_dim=2, epochs=60, learning_rate=5e-3).fit(table)
+    return vaekit.VAE(latent_dim=2, epochs=20, hidden=(64, 64), learning_rate=5e-3).fit(table)
 
 
 def test_samples_keep_names_dtypes_and_dependence(vae: vaekit.VAE, table: pl.DataFrame) -> None:

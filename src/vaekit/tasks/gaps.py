@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -12,6 +14,7 @@ from vaekit.models.gaps import Gaps
 from vaekit.models.inputs import BlockInputs, TableInputs
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import in_tiles
+from vaekit.training.adamw import AdamW
 
 FARTHEST = 10.0  # that a feature counts
 ENOUGH_ROWS = 5_000
@@ -52,16 +55,19 @@ def _features(model: LatentModel, rows: Tensor, z: Tensor) -> Tensor:
 @torch.enable_grad()
 def _fitted(features: Tensor, is_gap: Tensor, unit_of: Tensor) -> Gaps:
     """Return the network of the largest likelihood, of features [n, n_features] and gaps [n, units]."""
-    hidden = torch.randn(HIDDEN, features.shape[1]) / features.shape[1] ** 0.5
     frequency = (is_gap.sum(0) + 0.5) / (len(is_gap) + 1)
-    weights = (hidden, torch.zeros(HIDDEN), torch.zeros(is_gap.shape[1], HIDDEN), torch.logit(frequency))
-    found = Gaps(unit_of, *(part.requires_grad_() for part in weights))
-    optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
+    weights = {
+        "hidden.weight": torch.randn(HIDDEN, features.shape[1]) / features.shape[1] ** 0.5,
+        "hidden.bias": torch.zeros(HIDDEN),
+        "out.weight": torch.zeros(is_gap.shape[1], HIDDEN),
+        "out.bias": torch.logit(frequency),
+    }
+    parameters = {name: torch.nn.Parameter(part) for name, part in weights.items()}
+    found, optimizer = Gaps(unit_of, *parameters.values()), AdamW(parameters, DECAY)
     for _ in range(STEPS):
-        optimizer.zero_grad()
         binary_cross_entropy_with_logits(found.logits(features), is_gap).backward()
-        optimizer.step()
-    return Gaps(unit_of, *(part.detach() for part in weights))
+        optimizer.step(RATE, clip_norm=math.inf)
+    return Gaps(unit_of, *(part.detach() for part in parameters.values()))
 
 
 def with_gaps(fitted: Fitted, z: Tensor, rows: Tensor) -> Tensor:
