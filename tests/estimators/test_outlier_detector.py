@@ -28,10 +28,11 @@ def test_it_keeps_scikit_learns_contract(estimator, check):
 
 
 def test_ordinary_rows_are_called_odd_at_the_rate_that_was_asked_for(detector):
-    fresh = line(4000, seed=1)
-    assert abs((detector.predict(fresh) == -1).mean() - 0.05) < 0.04  # of 100 rows held out
+    fresh = line(2000, seed=1)
+    usually = (detector.predict(fresh) == -1).mean()
+    assert abs(usually - 0.05) < 0.04  # of 100 rows held out
     rare = vaekit.OutlierDetector(epochs=30, false_alarm_rate=0.01).fit(line(1000))
-    assert (rare.predict(fresh) == -1).mean() < (detector.predict(fresh) == -1).mean()
+    assert (rare.predict(fresh) == -1).mean() < usually
 
 
 @pytest.mark.parametrize(

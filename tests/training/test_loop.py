@@ -329,7 +329,7 @@ def state_of_the_world():
 def test_a_fit_leaves_global_random_numbers_and_threads_alone(estimator):
     rows = np.random.default_rng(0).normal(size=(60, 3))
     before = state_of_the_world()
-    fitted = estimator(2, epochs=2, threads=2).fit(rows, np.arange(60) % 2)
+    fitted = estimator(2, epochs=2, hidden=(8,), threads=2).fit(rows, np.arange(60) % 2)
     fitted.score_samples(rows)
     fitted.sample(3)
     fitted.evaluate(rows)

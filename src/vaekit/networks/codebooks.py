@@ -140,14 +140,13 @@ class Codebooks(Codebook):
             rotation_trick=False,
             sync_codebook=False,
         )
-        # Not a decorator: that would load the compiler, which takes seconds, whatever the model.
-        self._eagerly = torch.compiler.disable(Codebooks._quantised)
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [n, d], and β times their squared distance from h, as a mean over rows."""
         if torch.compiler.is_exporting():
             return self._nearest(h), h.new_zeros(())
-        quantised: tuple[Tensor, Tensor] = self._eagerly(self, h)
+        # Not as a decorator, which would load the compiler, and that takes seconds, whatever the model.
+        quantised: tuple[Tensor, Tensor] = torch.compiler.disable(self._quantised)(h)
         return quantised
 
     def _quantised(self, h: Tensor) -> tuple[Tensor, Tensor]:
