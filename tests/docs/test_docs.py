@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -126,14 +127,14 @@ def test_the_page_of_fit_leaves_its_models(after_fit: Path) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_that_are_not_run_at_least_exist(name: str) -> None:
-    helps = {verb: make_help().help_of(verb) for verb in NAMES}
     for block in blocks(PAGES[name]):
         for words in block.commands if block.language in ("sh", "console") and block.is_skipped else []:
             if words[0] == "vaekit":
                 options = {word for word in words[2:] if re.match(r"--?[a-z]", word)}
-                assert options <= set(re.findall(r"(?<![\w-])--?[a-z-]+", helps[words[1]])), words
+                assert options <= set(re.findall(r"(?<![\w-])--?[a-z-]+", make_help().help_of(words[1]))), words
 
 
+@cache
 def make_help():
     spec = importlib.util.spec_from_file_location("make_help", DOCS / "make_help.py")
     module = importlib.util.module_from_spec(spec)
