@@ -37,6 +37,14 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    """New rows are told from real ones by a forest, most of a small page's time; any forest does for what is asked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vaekit.tasks.baselines.TREES", 10)
+        yield
+
+
 @cache
 def made_of(case):
     """Return a model, rows, labels, the page about them, and the comparisons that the page shows."""
