@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ BLOCK = re.compile(r"(<!-- help:begin -->\n).*?(<!-- help:end -->)", re.DOTALL)
 COLUMNS = 100
 
 
+@cache
 def help_of(verb: str) -> str:
     """Return what `vaekit VERB --help` prints, 100 columns wide and without colour."""
     done = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb"}).invoke(

@@ -127,14 +127,14 @@ def test_broken_connections_are_told_from_what_else_may_fail_between_messages(sa
 # -- two processes -----------------------------------------------------------------------------------------------------
 
 CASES = {
-    "elbo": {},
-    "two layers": {"levels": 2, "latent_dim": 3, "objective": "iwae"},
-    "autoencoder": {"model": "autoencoder", "objective": "reconstruction"},
+    "elbo": {"epochs": 3},
+    "two layers": {"levels": 2, "latent_dim": 3, "objective": "iwae", "epochs": 3},
+    "autoencoder": {"model": "autoencoder", "objective": "reconstruction", "epochs": 3},
     "rows for one alone": {"batch_size": 1, "epochs": 1},
     "by the clock": {"seconds": 0.5, "epochs": 1000},
     "gone on": {"epochs": 3},
     "rolled back": {"objective": "poisoned", "epochs": 1},
-    "in parts": {"levels": 2, "latent_dim": 3, "objective": "iwae", "shard": True},
+    "in parts": {"levels": 2, "latent_dim": 3, "objective": "iwae", "shard": True, "epochs": 3},
     "in parts and pieces": {"batch_size": 5, "micro_batch": 1, "recompute": True, "epochs": 1, "shard": True},
     "in parts gone on": {"epochs": 3, "shard": True},
 }
@@ -259,7 +259,7 @@ def test_each_process_holds_half_of_what_is_in_parts_which_is_most(of_two, make_
 
 # -- the command -------------------------------------------------------------------------------------------------------
 
-OPTIONS = ("--epochs", "40", "--hidden", "16", "--latent-dim", "3", "--batch-size", "32", "--threads", "1", "--quiet")
+OPTIONS = ("--epochs", "20", "--hidden", "16", "--latent-dim", "3", "--batch-size", "32", "--threads", "1", "--quiet")
 COMMAND = """
 import os, sys
 from vaekit.training.checkpoints import Checkpoint
