@@ -79,9 +79,18 @@ def test_rounded_masses_are_those_of_all_levels_that_became_the_value(name, widt
     coarse = Rounding.even(integer.top + 1, width)
     rows = coarse(lossy._levels(integer, models.rows(name)[:20]))
     parameters, told = integer.parameters(integer.posterior.middle(rows)), rounded(integer.likelihood, coarse)
-    each = [np.concatenate([rows[:, :-1], np.full((20, 1), v)], axis=1) for v in range(integer.top + 1)]
-    bits = np.array([integer.likelihood.n_bits(parameters, x) for x in each])  # [levels, rows]
-    coarse_bits = np.array([told.n_bits(parameters, each[v]) for v in coarse.values])  # [values, rows]
+
+    def bits_with_last(likelihood, last):
+        """Return [values, rows] of rows that end in each of some values."""
+        each = np.tile(rows, (len(last), 1))
+        each[:, -1] = np.repeat(last, len(rows))
+        of_each = np.tile(parameters, (len(last), *[1] * (parameters.ndim - 1)))
+        return likelihood.n_bits(of_each, each).reshape(len(last), len(rows))
+
+    bits, coarse_bits = (
+        bits_with_last(integer.likelihood, np.arange(integer.top + 1)),
+        bits_with_last(told, coarse.values),
+    )
     mass, found = (2.0 ** (b.min(0) - b) for b in (bits, coarse_bits))
     expected = np.add.reduceat(mass, coarse.edges[:-1]) / mass.sum(0)
     np.testing.assert_allclose(found / found.sum(0), expected, rtol=0.02, atol=2e-3)
