@@ -44,7 +44,7 @@ def bits_of(blob, rows):
 def trained():
     """A model that tells rows apart, and rows."""
     rows = load("digits").astype(np.uint8)
-    return vaekit.VAE(latent_dim=10, epochs=15, hidden=(64, 64), random_state=0).fit(rows), rows
+    return vaekit.VAE(latent_dim=10, epochs=25, hidden=(64, 64), random_state=0).fit(rows), rows
 
 
 # -- roundings ---------------------------------------------------------------------------------------------------------
