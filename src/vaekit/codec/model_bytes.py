@@ -38,6 +38,7 @@ KNOWN: dict[str, type[Any]] = {
 }
 DTYPES = ("int8", "int16", "int32", "int64")
 MOST_BYTES = 1 << 30  # of a model
+LEAST_WINDOW, MOST_WINDOW = 1 << 12, 1 << 26  # of xz, in bytes: its own least, and what every reader's memory has
 
 
 def to_bytes(integer_model: IntegerModel) -> bytes:
@@ -77,7 +78,9 @@ def fingerprint(data: bytes) -> str:
 
 def packed(data: bytes) -> bytes:
     """Return an integer model's bytes by xz, for an archive that holds its own model."""
-    return lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)
+    window = min(max(LEAST_WINDOW, len(data)), MOST_WINDOW)  # a longer one, as presets have, only costs time and memory
+    way = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": window}
+    return lzma.compress(data, filters=[way])
 
 
 def unpacked(data: bytes) -> bytes:
