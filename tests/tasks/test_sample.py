@@ -26,7 +26,8 @@ def table():
 
 @pytest.fixture(scope="module")
 def made(table):
-    return vaekit.VAE(epochs=30, latent_dim=3, hidden=(64,), learning_rate=5e-3, purpose="synthesis").fit(table).sample(4000)
+    settings = {"latent_dim": 3, "hidden": (64,), "learning_rate": 5e-3, "purpose": "synthesis"}
+    return vaekit.VAE(epochs=30, **settings).fit(table).sample(4000)
 
 
 def test_values_that_many_rows_share_are_shared_by_as_many(table, made):
