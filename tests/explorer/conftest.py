@@ -35,7 +35,7 @@ def digits():
 def table():
     """An estimator of a mixed table with gaps, and its rows."""
     data = measurements()
-    return vaekit.VAE(2, preset="fast", epochs=40).fit(data), data, None
+    return vaekit.VAE(2, preset="fast", epochs=15).fit(data), data, None
 
 
 @pytest.fixture(scope="session")
