@@ -24,7 +24,7 @@ from vaekit.training.checkpoints import Checkpoint
 from vaekit.training.loop import Run
 
 ROWS = np.random.default_rng(0).normal(size=(1000, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
-OPTIONS = ("--epochs", "24", "--hidden", "16", "--latent-dim", "auto", "--batch-size", "32", "--threads", "1")
+OPTIONS = ("--epochs", "40", "--hidden", "16", "--latent-dim", "auto", "--batch-size", "32", "--threads", "1")
 
 # The command as it is, but for checkpoints so frequent that a kill often meets one being written.
 PROGRAM = """
