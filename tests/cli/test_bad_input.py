@@ -258,7 +258,7 @@ CASES: dict[str, tuple[int, str]] = {
         2,
         "--model must be one of vae, autoencoder, fsq, vq, hyperspherical, conditional; got 'odd'.",
     ),
-    f"fit real.npy {FIT} --model conditional": (2, "Give the classes of rows as labels, or use a VAE."),
+    f"fit real.npy {FIT} --model conditional": (2, "A conditional VAE reads the class of each row. Give --labels, or"),
     f"fit real.npy {FIT} --preset odd": (2, "must be a str among {'fast', 'balanced', 'best'}. Got 'odd' instead."),
     f"fit real.npy {FIT} --device tpu": (2, "must be a str among {'auto', 'cpu', 'cuda', 'mps'}. Got 'tpu' instead."),
     f"fit real.npy {FIT} --precision int8": (2, "must be a str among {'auto', 'float32', 'bfloat16'}. Got 'int8'"),

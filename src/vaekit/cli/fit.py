@@ -185,6 +185,7 @@ def fit(
             verbose=not quiet,
         )
         estimator.check_parameters()  # before a long read
+        _check_labels(model, labels)
         heard = tuple(_tracker(words) for words in track or ())
         with telling("looking at the data", quiet=quiet) as tell:
             table, known = labels_apart(opened(data, rows, tell), labels, rows)
@@ -206,6 +207,14 @@ def _is_done(output: str, log: str | None, checkpoint: str, *, resume: bool, as_
     if not resume and os.path.exists(checkpoint):
         say(f"{checkpoint} is left of an interrupted run; starting anew (--resume would go on with it).", quiet=quiet)
     return False
+
+
+def _check_labels(model: str, labels: str | None) -> None:
+    """Refuse a model that reads classes where none are given."""
+    from vaekit.models.build import MODELS
+
+    if MODELS[model].needs_classes and labels is None:
+        raise ParameterError(f"{MODELS[model].noun} reads the class of each row. Give --labels, or use --model vae.")
 
 
 def _tracker(words: str) -> Any:
