@@ -23,7 +23,8 @@ def test_every_value_comes_back(values, powers):
     np.testing.assert_allclose(unbent(bent(values, powers), powers), values, rtol=1e-9, atol=1e-12)
 
 
-@given(hnp.arrays(np.float64, 20, elements=st.floats(-1e9, 1e9)), POWERS)
+# A quarter of the least subnormal is 0 in floats, and has no sign.
+@given(hnp.arrays(np.float64, 20, elements=st.floats(-1e9, 1e9, allow_subnormal=False)), POWERS)
 def test_codes_rise_with_values_and_keep_their_sign(values, powers):
     codes = bent(np.sort(values), powers)
     assert (np.diff(codes) >= 0).all()
