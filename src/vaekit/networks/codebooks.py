@@ -150,7 +150,7 @@ class Codebooks(Codebook):
         return quantised
 
     def _quantised(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Be `forward`; the state changes in place, by as many vectors as happen to be out of use."""
+        """Do the work of `forward`, not compiled: as many vectors change in place as happen to be out of use."""
         with torch.autocast(h.device.type, enabled=False):
             if self.training:
                 with torch.no_grad():
