@@ -62,6 +62,16 @@ def test_mlflow_gets_settings_numbers_and_the_end(tmp_path, monkeypatch, reason,
     assert tracker.client.get_experiment(run.info.experiment_id).name == "vaekit"
 
 
+@pytest.fixture
+def weights_and_biases():
+    """Return the program without what it remembers of the variables of before, whichever test ran first."""
+    import wandb
+
+    wandb.teardown()
+    yield wandb
+    wandb.teardown()
+
+
 def records(path):
     """Return the records of a file of Weights & Biases: a log in blocks of 32 KiB, as LevelDB has it."""
     from wandb.proto.wandb_internal_pb2 import Record
@@ -80,13 +90,10 @@ def records(path):
             whole = b""
 
 
-def test_weights_and_biases_gets_settings_numbers_and_the_end(tmp_path, monkeypatch):
+def test_weights_and_biases_gets_settings_numbers_and_the_end(tmp_path, monkeypatch, weights_and_biases):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
-    import wandb
-
     tell(WandB("flowers"), "interrupted")
-    wandb.teardown()  # else it goes by the variables of before
     (path,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     found = {sort: [r for r in records(path) if r.WhichOneof("record_type") == sort] for sort in ("run", "history")}
     run = found["run"][0].run
@@ -98,7 +105,7 @@ def test_weights_and_biases_gets_settings_numbers_and_the_end(tmp_path, monkeypa
     ]
     assert {row["_step"]: row["elbo_nats"] for row in rows} == ELBO
     assert [r.exit.exit_code for r in records(path) if r.WhichOneof("record_type") == "exit"] == [255]
-    assert wandb.run is None  # one that the caller has is left alone
+    assert weights_and_biases.run is None  # one that the caller has is left alone
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------
@@ -161,7 +168,7 @@ def test_an_address_where_nothing_answers_is_refused(monkeypatch):
         MLflow("http://127.0.0.1:9")
 
 
-def test_weights_and_biases_wants_a_login_before_the_run(monkeypatch, tmp_path):
+def test_weights_and_biases_wants_a_login_before_the_run(tmp_path, monkeypatch, weights_and_biases):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
