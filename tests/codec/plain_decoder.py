@@ -683,11 +683,54 @@ def decode(model, payload, n_rows):
     return rows
 
 
-def decode_latent(model, payload, n_rows, lattice):
+def decode_latent(model, payload, n_rows, lattice, width=None):
     """Return the rows of codes of a block of method 3."""
     stack = Stack(struct.unpack_from(f"<{(len(payload) - 2) // 4}I", payload, 2))
     codes = pop_prior(model["prior"], stack, n_rows, Lattice(lattice, model["n_cells"]))
-    return [[middle(model["likelihood"], p) for p in parameters_of(model, z)] for z in codes]
+    parameters = [parameters_of(model, z) for z in codes]
+    if width is None:
+        return [[middle(model["likelihood"], p) for p in row] for row in parameters]
+    found = []
+    for some in split(parameters, 16):
+        cells = [Around(model["likelihood"], p, width) for row in some for p in row]
+        found += [cell.mean(k) for cell, k in zip(cells, pop(stack, [c.site for c in cells]), strict=True)]
+    assert (stack.head, stack.words) == (0, [])
+    return split(found, len(parameters[0]))
+
+
+class Around:
+    """Cells of levels around the middle."""
+
+    def __init__(self, likelihood, p, width):
+        self.n, self.width, self.below = likelihood["n_levels"], width, all_levels(likelihood, p)
+        h = -((1 - self.n) // width)
+        self.first = middle(likelihood, p) - width // 2 - h * width
+        self.site = (lambda k: self.below(clip(self.first + k * width, 0, self.n))), 2 * h + 1
+
+    def mean(self, k):
+        below, n, begin = self.below, self.n, self.first + k * self.width
+        edges = [clip(begin + i * self.width // 16, 1, n - 1) for i in range(17)]
+        first = below(1) if begin < 1 else 0
+        last = below(n) - below(n - 1) if begin + self.width > n - 1 else 0
+        twice = sum((below(b) - below(a)) * (a + b - 1) for a, b in itertools.pairwise(edges)) + 2 * (n - 1) * last
+        mass = below(edges[16]) - below(edges[0]) + first + last
+        return (twice + mass) // (2 * mass) if mass else clip(begin + self.width // 2, 0, n - 1)
+
+
+def all_levels(likelihood, p):
+    """Return the mass below a level."""
+    below, n = level_site(likelihood, p)
+    if not likelihood["ends"]:
+        return below
+    low, between, high = (w >> 2 for w in relative(p[-3:]))
+    shift = 8 if likelihood["n_components"] == 1 else 20
+
+    def mass(k):
+        if k == 0:
+            return 0
+        return (low + high * (k == n) << 16) + between * (below(k) >> shift)
+
+    return mass
 
 
 def middle(likelihood, p):

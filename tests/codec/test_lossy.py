@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import vaekit
 from vaekit.codec import archive, latent, lossy, model_bytes, packing
+from vaekit.codec.around import Around
 from vaekit.codec.columns import Bell, Column, RoundedColumn
 from vaekit.codec.container import Reader
 from vaekit.codec.dial import Dial
@@ -18,7 +19,7 @@ from vaekit.codec.loss import lost
 from vaekit.codec.reading import GAP
 from vaekit.codec.rounded import Rounding, rounded
 from vaekit.data.builtin import load
-from vaekit.errors import DataError, ParameterError
+from vaekit.errors import CodecError, DataError, ParameterError
 
 LEVELS = [
     "autoregressive",
@@ -129,6 +130,85 @@ def test_priors_code_the_cells_of_a_lattice(name, step, models):
     assert np.array_equal(prior.pop(Stacks(payload), [len(z)]), z)
 
 
+# -- levels around what is expected ------------------------------------------------------------------------------------
+
+AROUND = ["mixture with ends, silu", "mixture, elu", "ends, tanh", "sixteenths, relu", "convolutions"]
+
+
+def parameters_and_levels(name, models):
+    integer = model_bytes.from_bytes(models[name].fitted_.integer_model)
+    rows = lossy._levels(integer, models.rows(name)[:20])
+    return integer.parameters(integer.posterior.middle(rows)), rows, integer.likelihood
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("width", [3, 31, 999])
+def test_cells_around_come_back_as_their_means_and_take_the_bits_they_say(name, width, models):
+    parameters, rows, levels = parameters_and_levels(name, models)
+    around, stacks = Around(levels, width), Stacks([np.empty(0, np.uint32)])
+    cells = around.chosen(parameters, rows, 0.0)
+    around.push(stacks, parameters, cells, [len(rows)])
+    n_bits, words = around.n_bits(parameters, cells).sum(), stacks.words()
+    assert abs(32 * len(words[0]) - n_bits) < 64 + 0.01 * n_bits
+    assert np.array_equal(around.pop(Stacks(words), parameters, [len(rows)]), cells)
+    found = around.levels_of(parameters, cells)
+    assert levels.can_code(found).all()
+    assert np.abs(found - rows).max() < width
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_the_mean_of_a_cell_is_that_of_its_levels_by_their_masses(name, models):
+    """By the bits of each level, and within what a level and the coder's steps allow."""
+    parameters, rows, levels = parameters_and_levels(name, models)
+    one = parameters[:1, :, :1]
+    every = np.arange(levels.n_levels)
+    bits = levels.n_bits(np.repeat(one, levels.n_levels, 0), every[:, None])
+    mass = 2.0 ** (bits.min() - bits)
+    cells = Around(levels, 7)._cells(one)
+    for k in range(2 * cells.before + 1):
+        within = every[(every - cells.first) // 7 == k]
+        if len(within) and mass[within].sum() > 1e-3:
+            expected = (mass[within] * within).sum() / mass[within].sum()
+            assert abs(cells.means(np.array([k]))[0] - expected) < 0.6
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_the_dearer_a_bit_the_fewer_are_taken_of_cells_around(name, models):
+    parameters, rows, levels = parameters_and_levels(name, models)
+    around = Around(levels, 3)
+    told = [around.chosen(parameters, rows, worth) for worth in (0.0, 1.0, 100.0)]
+    bits = [around.n_bits(parameters, cells).sum() for cells in told]
+    errors = [squared_error(around.levels_of(parameters, cells), rows) for cells in told]
+    assert sorted(bits, reverse=True) == bits
+    assert sorted(errors) == errors
+    assert bits[0] > bits[-1]
+
+
+def test_levels_around_are_told_where_latent_cells_say_too_little(trained):
+    vae, rows = trained
+    integer = model_bytes.from_bytes(vae.fitted_.integer_model)
+    codes = lossy._levels(integer, rows[:300])
+    blob = vae.compress(rows, quality=20)
+    header = Reader(blob).header
+    refined = lossy.told_way(header, integer)
+    assert isinstance(refined, lossy.Refined)
+    worth = lossy.slope(lossy.step_of(20) * integer.top / lossy.LEVELS)
+    counts = np.bincount(codes.ravel(), minlength=integer.top + 1)
+    costs = [
+        lossy._cost(lossy.measured(way, codes, integer, worth))
+        for way in (refined, refined.lattice, lossy._rounding(codes, counts, integer, 20).way)
+    ]
+    assert costs[0] < min(costs[1:])
+
+
+@pytest.mark.parametrize("width", [0, 1, 4, -3, 1.5, "3", 1 << 40, None])
+def test_a_width_that_cannot_be_is_refused(width, digits_model):
+    integer = model_bytes.from_bytes(digits_model.fitted_.integer_model)
+    lattice = Lattice(np.ones(integer.prior.n_units, int), np.zeros(integer.prior.n_units, int), integer.n_cells)
+    with pytest.raises(CodecError, match="a width of levels that cannot be"):
+        lossy.told_way({"lattice": lattice.to_json(), "width": width}, integer)
+
+
 # -- archives ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,7 +269,7 @@ def test_other_neighbours_are_taken_where_that_is_better(trained, monkeypatch):
     vae, rows = trained
     integer, step = model_bytes.from_bytes(vae.fitted_.integer_model), 8.0
     codes = lossy._levels(integer, rows[:300])
-    lattice = latent.lattice_of(integer, codes[:50], step)
+    lattice = latent.Sensitivity(integer, codes[:50]).lattice(step)
     costs = []
     for near_edge in (2.0, 0.5):  # the first lets no neighbour in
         monkeypatch.setattr(latent, "NEAR_EDGE", near_edge)
@@ -430,6 +510,6 @@ def test_a_range_beyond_all_floats_has_a_share_all_the_same(of_measurements):
 def test_latent_cells_are_no_worse_than_those_that_a_quality_asks_for(digits_model, quality):
     model = model_bytes.from_bytes(digits_model.fitted_.integer_model)
     sample = lossy._levels(model, load("digits")[:64].astype(np.uint8))
-    step = lossy.step_of(quality) * model.top / lossy.LEVELS
-    asked = lossy.measured(latent.lattice_of(model, sample, step), sample, model, lossy.slope(step))
-    assert lossy._cost(lossy._latent(sample, model, quality)) <= lossy._cost(asked)
+    step, lattice_of = lossy.step_of(quality) * model.top / lossy.LEVELS, latent.Sensitivity(model, sample).lattice
+    asked = lossy.measured(lattice_of(step), sample, model, lossy.slope(step))
+    assert lossy._cost(lossy._latent(sample, model, lattice_of, quality)) <= lossy._cost(asked)

@@ -7,7 +7,7 @@ import pytest
 import vaekit
 from vaekit.codec import coding, container, frames, lossy, model_bytes, packing, whole
 from vaekit.codec.container import LATENT, VAE, Block
-from vaekit.codec.latent import lattice_of
+from vaekit.codec.latent import Sensitivity
 from vaekit.codec.rounded import Rounding
 from vaekit.data.schema import Schema
 
@@ -42,7 +42,9 @@ def planned(vae, rows, way):
     codes = lossy._levels(integer, rows)
     if isinstance(way, Rounding):
         return lossy._rounded(rows, codes, integer, way)
-    return lossy.Plan(rows, {"lattice": lattice_of(integer, codes, way).to_json()}, 10.0)
+    step, width = way
+    told = {"lattice": Sensitivity(integer, codes).lattice(step).to_json()}
+    return lossy.Plan(rows, told | ({} if width is None else {"width": width}), 10.0)
 
 
 @pytest.mark.parametrize("name", [*LEVELS, "context"])
@@ -63,15 +65,26 @@ def test_rounded_levels_are_decoded_too(name, models, plain, monkeypatch):
 @pytest.mark.parametrize("step", [3, 40, 1000])
 @pytest.mark.parametrize("name", [*LEVELS, "context", "mixture prior", "autoregressive", "two layers", "autoencoder"])
 def test_latent_cells_are_decoded_too(name, step, models, plain, monkeypatch):
-    vae, rows = models[name], np.ascontiguousarray(models.rows(name)[:3])
-    plan = planned(vae, rows, step)
+    rows = np.ascontiguousarray(models.rows(name)[:3])
+    assert_decoded_plainly(models[name], rows, (step, None), plain, monkeypatch)
+
+
+@pytest.mark.parametrize("width", [3, 7, 99])
+@pytest.mark.parametrize("name", LEVELS)
+def test_levels_around_the_middle_are_decoded_too(name, width, models, plain, monkeypatch):
+    rows = np.ascontiguousarray(models.rows(name)[: 2 if width < 99 else 18])
+    assert_decoded_plainly(models[name], rows, (40, width), plain, monkeypatch)
+
+
+def assert_decoded_plainly(vae, rows, way, plain, monkeypatch):
+    plan = planned(vae, rows, way)
     monkeypatch.setattr(packing, "_may_be_smaller", lambda *_: False)
     monkeypatch.setattr(lossy, "planned", lambda *_: plan)
     blob = vae.compress(rows, embed_model=True, quality=0)
     header, model, ((method, n_items, _, payload),) = plain.read(blob)
     integer, _ = plain.model_of(model)
-    assert (method, n_items) == (LATENT, 3)
-    found = plain.decode_latent(integer, payload, n_items, header["lattice"])
+    assert (method, n_items) == (LATENT, len(rows))
+    found = plain.decode_latent(integer, payload, n_items, header["lattice"], header.get("width"))
     assert found == whole.array_to_codes(vae.schema_, vae.decompress(blob)).tolist()
 
 

@@ -39,13 +39,13 @@ def encoded(header: dict[str, Any], model: bytes, worth: float, pieces: Sequence
 
 
 def _latent_block(rows: Array, codes: Array | None, header: dict[str, Any], model: IntegerModel, worth: float) -> Block:
-    """Return a block of rows by their latent cells alone, or without loss where they are none of the model's."""
+    """Return a block of rows by their latent cells, or without loss where they are none of the model's."""
     if codes is None:
         return smallest(rows, None)
-    cells = latent.chosen_cells(model, codes, worth)
-    payload = latent.encode(model, cells)
+    told = latent.told(model, codes, worth)
+    payload = latent.encode(model, told)
     (again,) = latent.decode(model, [payload])
-    if not np.array_equal(again, latent.rows_of(model, cells)):
+    if not np.array_equal(again, latent.rows_of(model, told)):
         return smallest(rows, None)
     return Block(LATENT, len(rows), digest(_rows(again, header, model)), payload.to_bytes())
 

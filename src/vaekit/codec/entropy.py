@@ -293,13 +293,13 @@ class Stepped:
 
     Parameters
     ----------
-    sites : Located
+    sites : Located, or others that know their number
     step, first : ndarray of shape (n,) or number
         Cell k of a site is made of those from first + k step to before first + (k + 1) step that are there.
     n_cells : int
     """
 
-    def __init__(self, sites: Located, step: Any, first: Any, n_cells: int) -> None:
+    def __init__(self, sites: Any, step: Any, first: Any, n_cells: int) -> None:
         self.sites, self.n_cells = sites, n_cells
         self.step, self.first = (np.broadcast_to(np.float64(x), sites.n_sites) for x in (step, first))
 

@@ -176,9 +176,15 @@ class Levels(IntegerLikelihood):
         between = np.floor((weight * places).sum(0) / weight.sum(0))
         if not self.ends:
             return np.floor(between / 16).astype(np.int64)
-        low, middle, high = np.floor(relative_weights(p[-3:]) / 4)
+        low, middle, high = _end_weights(p)
         total = 16 * (low + middle + high)
         return np.floor((middle * (between - 8) + 16 * (self.n_levels - 1) * high + total / 2) / total).astype(np.int64)
+
+    def all_levels(self, parameters: Floats) -> Located | WithEnds:
+        """Return the distribution of each value over all levels, [n · values] sites."""
+        sites = self._sites(parameters)
+        assert isinstance(sites, Located)
+        return WithEnds(sites, _end_weights(parameters.transpose(1, 0, 2)).reshape(3, -1)) if self.ends else sites
 
     def _sites(self, parameters: Floats) -> Located | Joined:
         m = self.n_components
@@ -189,15 +195,53 @@ class Levels(IntegerLikelihood):
 
     def _kinds(self, parameters: Floats, sites: Located | Joined) -> Weighted:
         """Return the distribution of first level, those between, last level; each end has its part of the mixture."""
-        logits = parameters[:, -3:].transpose(1, 0, 2).reshape(3, -1)
-        low, middle, high = np.floor(relative_weights(logits) / 4)
+        low, middle, high = _end_weights(parameters.transpose(1, 0, 2)).reshape(3, -1)
         edges = np.array([[1.0], [self.n_levels - 1.0]]) + np.zeros(len(low))
-        masses = [*masses_below(sites, edges), sites.whole]
-        first, last, whole = (np.floor(mass * 2.0 ** (END_BITS - sites.mass_bits)) for mass in masses)
+        first, last, whole = (_cut(mass, sites) for mass in (*masses_below(sites, edges), sites.whole))
         one = 1 << END_BITS
         return Weighted(
             np.stack([low * one + middle * first, middle * (last - first), high * one + middle * (whole - last)])
         )
+
+
+class WithEnds:
+    """A mixture's levels, of which the first and the last have mass of their own beside it.
+
+    Parameters
+    ----------
+    sites : Located
+    weights : ndarray of shape (3, n)
+        Of the first level, of the mixture, and of the last level.
+    """
+
+    def __init__(self, sites: Located, weights: Floats) -> None:
+        self.sites, self.weights, self.n_cells, self.n_sites = sites, weights, sites.n_cells, sites.n_sites
+
+    def below(self, index: Floats, part: slice = slice(None)) -> Floats:
+        """Return the mass of some sites below indices [..., n], 0 < index < n_cells."""
+        low, middle, _ = self.weights[:, part]
+        return low * (1 << END_BITS) + middle * _cut(self.sites.below(index, part), self.sites)
+
+    @property
+    def whole(self) -> Any:
+        """The mass of all levels, [n]."""
+        low, middle, high = self.weights
+        return (low + high) * (1 << END_BITS) + middle * _cut(self.sites.whole, self.sites)
+
+    def take(self, chosen: Any) -> WithEnds:
+        """Return the same of chosen sites."""
+        return WithEnds(self.sites.take(chosen), self.weights[:, chosen])
+
+
+def _end_weights(parameters: Floats) -> Floats:
+    """Return the weights of first level, mixture and last level of parameters [P, ...]: [3, ...]."""
+    weights: Floats = np.floor(relative_weights(parameters[-3:]) / 4)
+    return weights
+
+
+def _cut(mass: Any, sites: Located | Joined) -> Any:
+    """Return a mass of a mixture's sites in units of 2^−16 of all of it, about."""
+    return np.floor(mass * 2.0 ** (END_BITS - sites.mass_bits))
 
 
 class _Inner:

@@ -1,8 +1,9 @@
 """Less than all: how rows are told in fewer bits for a quality, a bound on the error or a number of bits.
 
-Rows are coded in one of two ways. *Rounded*: levels are rounded, and what is left is coded without loss, bits back.
-This holds a bound for every value. *Latent*: the cells of z alone are coded, each unit's in steps of its own, and rows
-come back as the middle of p(x | z). Both are whole numbers throughout: the reconstruction is the same on any machine.
+Rows are coded in one of three ways. *Latent*: the cells of z alone are coded, each unit's in steps of its own, and rows
+come back as the middle of p(x | z). *Refined*: after them the cells of levels around that middle, and rows come back as
+the means of these. *Rounded*: levels are rounded, and what is left is coded without loss, bits back. This holds a bound
+for every value. All are whole numbers throughout: the reconstruction is the same on any machine.
 
 With squared errors D and bits R a row, that way is taken whose D + λR is least; for uniform steps s and high rates
 dD/dR = −2 ln 2 · s²/12, which ties λ to s (Gish and Pierce, 1968, doi:10.1109/TIT.1968.1054193).
@@ -20,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaekit.codec import bits_back, latent, model_bytes
+from vaekit.codec.around import MOST_LEVELS, Around
 from vaekit.codec.dial import LEVELS, Dial, slope, step_of
 from vaekit.codec.entropy import Indices
 from vaekit.codec.lattice import Lattice
 from vaekit.codec.likelihoods import Bernoulli
+from vaekit.codec.likelihoods import Levels as IntegerLevels
 from vaekit.codec.loss import Loss
 from vaekit.codec.model import IntegerModel
 from vaekit.codec.rounded import Rounding, rounded
@@ -34,15 +37,25 @@ from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError, ParameterError
 
 Array = NDArray[Any]
-Way = Rounding | Lattice
 Tell = Callable[[float], None]
 
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
 FINER = (1, 2, 4)  # cells that are tried for a quality
+WIDTHS = (1.0, 1.5, 2.0)  # of levels' cells, to the step of a quality, that are tried
+LEAST_WIDTH, WIDEST = 3, 1 << 20
 HALVINGS = 7  # of the qualities between which one gives the bits asked for
 
 
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """Latent cells on a lattice, then levels in cells of an odd width around what these say."""
+
+    lattice: Lattice
+    width: int
+
+
+Way = Rounding | Lattice | Refined
 Kind = Callable[[float], "Point"]  # from a quality to what a kind of way costs
 
 
@@ -55,7 +68,7 @@ class Plan:
     rows : ndarray
         As they come back, where that is known before they are coded.
     told : dict
-        For the archive's header: "rounding" or "lattice"; nothing where nothing is lost.
+        For the archive's header: "rounding", "lattice", or "lattice" and "width"; nothing where nothing is lost.
     worth : float
         The squared error, in levels, that a bit is worth.
     """
@@ -71,7 +84,7 @@ class Point:
 
     Parameters
     ----------
-    way : Rounding, Lattice or None
+    way : Rounding, Lattice, Refined or None
     bits, squared_error : float
         The latter in levels.
     worth : float
@@ -116,6 +129,8 @@ def planned(rows: Array, model: bytes | None, dial: Dial, tell: Tell | None = No
         )
     if isinstance(found.way, Lattice):
         return Plan(rows, {"lattice": found.way.to_json()}, found.worth)
+    if isinstance(found.way, Refined):
+        return Plan(rows, {"lattice": found.way.lattice.to_json(), "width": found.way.width}, found.worth)
     return Plan(rows, {}) if found.way is None else _rounded(rows, codes, integer, found.way)
 
 
@@ -215,10 +230,14 @@ def bounds_of(table: Any, schema: Schema | None, dial: Dial) -> dict[str, float]
 def chosen(codes: Indices, model: IntegerModel, dial: Dial, tell: Tell | None = None) -> Point:
     """Return how to code rows of levels [n, values] by quality or by bits, in the fewest where those are too few."""
     sample = codes[:: max(1, len(codes) // SAMPLED_ROWS)][:SAMPLED_ROWS]
-    kinds: list[Kind] = [partial(_latent, sample[:PROBED_ROWS], model)]
+    probed = sample[:PROBED_ROWS]
+    lattice_of = latent.Sensitivity(model, probed).lattice
+    kinds: list[Kind] = [partial(_latent, probed, model, lattice_of)]
     if not isinstance(model.likelihood, Bernoulli):
         counts = np.bincount(codes.ravel(), minlength=model.top + 1)
         kinds.append(partial(_rounding, sample, counts, model))
+    if isinstance(model.likelihood, IntegerLevels) and model.top < MOST_LEVELS:
+        kinds.append(partial(_refined, probed, model, lattice_of))
     if tell is not None:
         kinds = _telling(kinds, len(kinds) * (1 if dial.target_bits is None else HALVINGS + 1), tell)
     if dial.quality is not None:
@@ -259,13 +278,22 @@ def _within_bits(kind: Kind, bits: float) -> Point:
     return found
 
 
-def _latent(sample: Indices, model: IntegerModel, quality: float) -> Point:
+def _latent(sample: Indices, model: IntegerModel, lattice_of: Callable[[float], Lattice], quality: float) -> Point:
     """Return the best latent way for a quality, measured on some rows.
 
     Where cells are wide the prior tells them badly, and finer ones than the quality asks for may take fewer bits.
     """
     step = step_of(quality) * model.top / LEVELS
-    tried = (measured(latent.lattice_of(model, sample, step / k), sample, model, slope(step)) for k in FINER)
+    tried = (measured(lattice_of(step / k), sample, model, slope(step)) for k in FINER)
+    return min(tried, key=_cost)
+
+
+def _refined(sample: Indices, model: IntegerModel, lattice_of: Callable[[float], Lattice], quality: float) -> Point:
+    """Return the best refined way for a quality, measured on some rows."""
+    step = step_of(quality) * model.top / LEVELS
+    lattice = lattice_of(step)
+    widths = sorted({max(LEAST_WIDTH, 2 * int(times * step / 2) + 1) for times in WIDTHS})
+    tried = (measured(Refined(lattice, width), sample, model, slope(step)) for width in widths)
     return min(tried, key=_cost)
 
 
@@ -280,9 +308,9 @@ def _rounding(sample: Indices, counts: Array, model: IntegerModel, quality: floa
 def measured(way: Way | None, sample: Indices, model: IntegerModel, worth: float) -> Point:
     """Return what a way costs on some rows."""
     as_coded = on_the_way(model, way)
-    if isinstance(way, Lattice):
-        cells = latent.chosen_cells(as_coded, sample, worth)
-        payload, back = latent.encode(as_coded, cells), latent.rows_of(as_coded, cells)
+    if isinstance(way, Lattice | Refined):
+        told = latent.told(as_coded, sample, worth)
+        payload, back = latent.encode(as_coded, told), latent.rows_of(as_coded, told)
     else:
         back = sample if way is None else way(sample)
         (payload,) = bits_back.encode(as_coded, [back])
@@ -296,6 +324,9 @@ def on_the_way(model: IntegerModel, way: Way | None) -> IntegerModel:
         return model
     if isinstance(way, Lattice):
         return replace(model, prior=model.prior.on(way))
+    if isinstance(way, Refined):
+        assert isinstance(model.likelihood, IntegerLevels)
+        return replace(on_the_way(model, way.lattice), likelihood=Around(model.likelihood, way.width))
     return replace(model, likelihood=rounded(model.likelihood, way))
 
 
@@ -310,5 +341,21 @@ def told_way(header: dict[str, Any], model: IntegerModel) -> Way | None:
     if "lattice" in header and "rounding" in header:
         raise CodecError("The archive's header tells two ways to code rows. Take another copy of it.")
     if "lattice" in header:
-        return Lattice.from_json(header["lattice"], model.prior.n_units, model.n_cells)
+        lattice = Lattice.from_json(header["lattice"], model.prior.n_units, model.n_cells)
+        return Refined(lattice, _width(header, model)) if "width" in header else lattice
     return Rounding.from_json(header["rounding"], model.top + 1) if "rounding" in header else None
+
+
+def _width(header: dict[str, Any], model: IntegerModel) -> int:
+    """Return how wide the cells of levels are that an archive's header tells.
+
+    Raises
+    ------
+    CodecError
+        When the model has no such.
+    """
+    width = header["width"]
+    is_one = isinstance(width, int) and width % 2 == 1 and LEAST_WIDTH <= width <= WIDEST
+    if not (is_one and isinstance(model.likelihood, IntegerLevels) and model.top < MOST_LEVELS):
+        raise CodecError("The archive's header tells a width of levels that cannot be. Take another copy of it.")
+    return int(width)
