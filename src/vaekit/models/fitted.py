@@ -12,6 +12,7 @@ from torch import Tensor
 from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
+from vaekit.models.components import Components
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
 
@@ -24,7 +25,7 @@ class Usual:
     ----------
     codes : Tensor of shape (m, latent_dim)
         Means of q(z | x) of rows that the model was fitted on.
-    oddities : Tensor of float64, of shape (h, 3)
+    oddities : Tensor of float64, of shape (h, ways)
         Of rows held out.
     nats : Tensor of shape (n_dims + 1,)
         What each value of a row held out takes on average, and its code.
@@ -52,6 +53,8 @@ class Fitted:
         None until the model is finished.
     gaps : Gaps or None
         Where new rows have gaps; None where the rows that the model was fitted on have none.
+    components : Components or None
+        Of rows that the model was fitted on; None until it is finished, and in files of before.
     linear : LinearClasses or None
         What tells classes from codes, where they were learned after the model.
     """
@@ -63,6 +66,7 @@ class Fitted:
     integer_model: bytes | None = None
     usual: Usual | None = None
     gaps: Gaps | None = None
+    components: Components | None = None
     linear: LinearClasses | None = None
 
     def rows(self, data: Any) -> torch.Tensor:

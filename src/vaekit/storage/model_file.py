@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
+from vaekit.models.components import Components
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
@@ -28,6 +29,7 @@ from vaekit.storage.tensor_file import read_tensors, write_tensors
 BESIDE: dict[str, type[Any]] = {
     "usual": Usual,
     "gaps": Gaps,
+    "components": Components,
     "linear": LinearClasses,
 }  # what stands among the tensors by its part's name
 

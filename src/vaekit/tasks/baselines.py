@@ -274,7 +274,8 @@ def _broken(rows: Tensor) -> Tensor:
 
 def _oddity(fitted: Fitted, rows: Tensor) -> Floats:
     usual = known(fitted)
-    return surprise_nats(usual, oddities(fitted.model, usual.codes, rows, terms(fitted.model, rows, SAMPLED)))
+    found = terms(fitted.model, rows, SAMPLED)
+    return surprise_nats(usual, oddities(fitted.model, usual.codes, fitted.components, rows, found))
 
 
 def _told_apart(real: Floats, made: Floats) -> float:
