@@ -14,6 +14,7 @@ from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
+from vaekit.models.self_masking import SelfMasking
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Fitted:
         Where new rows have gaps; None where the rows that the model was fitted on have none.
     linear : LinearClasses or None
         What tells classes from codes, where they were learned after the model.
+    masking : SelfMasking or None
+        How gaps depend on the values that are missing; None where they were not seen to.
     """
 
     model: LatentModel
@@ -64,6 +67,7 @@ class Fitted:
     usual: Usual | None = None
     gaps: Gaps | None = None
     linear: LinearClasses | None = None
+    masking: SelfMasking | None = None
 
     def rows(self, data: Any) -> torch.Tensor:
         """Return the codes of user data on the model's device, [n, *event_shape]."""
