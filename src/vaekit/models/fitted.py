@@ -12,6 +12,7 @@ from torch import Tensor
 from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
+from vaekit.models.calibration import Calibration
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
 from vaekit.models.self_masking import SelfMasking
@@ -55,6 +56,8 @@ class Fitted:
         Where new rows have gaps; None where the rows that the model was fitted on have none.
     linear : LinearClasses or None
         What tells classes from codes, where they were learned after the model.
+    calibration : Calibration or None
+        How far intervals must reach; None where that was not measured.
     masking : SelfMasking or None
         How gaps depend on the values that are missing; None where they were not seen to.
     """
@@ -67,6 +70,7 @@ class Fitted:
     usual: Usual | None = None
     gaps: Gaps | None = None
     linear: LinearClasses | None = None
+    calibration: Calibration | None = None
     masking: SelfMasking | None = None
 
     def rows(self, data: Any) -> torch.Tensor:

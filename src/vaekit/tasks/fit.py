@@ -33,6 +33,7 @@ from vaekit.objectives import NOT_COMPILED, OF_VAES, Objective
 from vaekit.objectives.conditional import Conditional
 from vaekit.objectives.not_miwae import NotMIWAE
 from vaekit.objectives.semi_supervised import SemiSupervised
+from vaekit.tasks.calibration import calibrated
 from vaekit.tasks.combinations import check_combination, objective_of
 from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
@@ -172,6 +173,10 @@ def fit(
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, Note(said(fitted.record["second_stage"])))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
+    if options.purpose == "imputation" and fitted.masking is None:  # else values that are seen are not as those missing
+        with own_randomness_and_threads(settings.seed, settings.threads):
+            share = float(np.isnan(train).mean())
+            fitted.calibration = calibrated(model, schema, valid, share, settings.seed)
     return fitted
 
 

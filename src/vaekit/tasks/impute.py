@@ -105,7 +105,7 @@ def impute_draws(
     if n_draws < 1:
         raise ParameterError(f"The number of draws must be at least 1; got {n_draws}.")
     gappy, rows, schema = _gappy(fitted, data)
-    make = partial(_drawing, fitted.model.eval(), n_draws, seed, fitted.masking)
+    make = partial(drawing, fitted.model.eval(), n_draws, seed, fitted.masking)
     drawn = _row_by_row(make, rows, processes, tell)  # [n, n_draws, *event]
     return [filled(data, schema, gappy, part.numpy()) for part in drawn.unbind(1)] if len(rows) else [data] * n_draws
 
@@ -144,7 +144,8 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
         raise ParameterError(f"The coverage of intervals must be between 0 and 1; got {coverage:g}.")
     gappy, rows, schema = _gappy(fitted, data)
     fields = schema.fields * schema.n_dims if schema.is_block else schema.fields
-    make = partial(_telling, fitted.model.eval(), fields, coverage, fitted.masking)
+    level = coverage if fitted.calibration is None else fitted.calibration.level(coverage)
+    make = partial(_telling, fitted.model.eval(), fields, level, fitted.masking)
     found = _row_by_row(make, rows, processes, tell).numpy()  # [n, 3, D]
     return _as_lines(schema, fields, gappy, rows.flatten(1).cpu().numpy(), found)
 
@@ -194,7 +195,7 @@ def _telling(
     model: LatentModel, fields: Sequence[Field], coverage: float, masking: SelfMasking | None
 ) -> Callable[[Tensor], Tensor]:
     """Return what sums up the draws of a row [1, *event_shape], as `_summary` does."""
-    draw = _drawing(model, DRAWS, 0, masking)
+    draw = drawing(model, DRAWS, masking=masking)
 
     def told(codes: Tensor) -> Tensor:
         return torch.from_numpy(_summary(fields, draw(codes)[0].flatten(1).numpy(), coverage))[None]
@@ -202,7 +203,9 @@ def _telling(
     return told
 
 
-def _drawing(model: LatentModel, n_draws: int, seed: int, masking: SelfMasking | None) -> Callable[[Tensor], Tensor]:
+def drawing(
+    model: LatentModel, n_draws: int, seed: int = 0, masking: SelfMasking | None = None
+) -> Callable[[Tensor], Tensor]:
     """Return what draws n_draws times what a row [1, *event_shape] lacks: z by its weights, then x by p(x | z)."""
     noise = noises(model, DRAWS)
     masking = masking and masking.on(model.device)
@@ -227,13 +230,14 @@ def _summary(fields: Sequence[Field], draws: Array, coverage: float) -> Array:
     ends = np.quantile(draws, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
     found = np.stack([draws.mean(0), *ends])
     for j, field in enumerate(fields):
-        if _is_told_by_chance(field):
+        if is_told_by_chance(field):
             counts = np.bincount(draws[:, j].astype(np.int64))
             found[:, j] = counts.argmax(), *[counts.max() / counts.sum()] * 2
     return found
 
 
-def _is_told_by_chance(field: Field) -> bool:
+def is_told_by_chance(field: Field) -> bool:
+    """Whether a field's values have a probability each, in place of an interval."""
     return isinstance(field, Categorical | Binary)
 
 
@@ -242,7 +246,7 @@ def _as_lines(schema: Schema, fields: Sequence[Field], gappy: NDArray[np.int64],
     lines: dict[str, list[Any]] = {name: [] for name in DTYPES}
     for i, j in np.argwhere(np.isnan(codes)):
         value, low, high = found[i, :, j]
-        if _is_told_by_chance(fields[j]):
+        if is_told_by_chance(fields[j]):
             told = (str(schema.decode_column(j, np.array([value]))[0]), None, None, low)
         else:
             ends = schema.decode_column(j, np.array([value, low, high])).astype(np.float64).tolist()
