@@ -85,7 +85,7 @@ def test_gaps_by_their_own_value_are_told_and_by_another_column_seldom_taken_for
         for kind in ("own", "other")
     }
     assert by["own"] > 0.5
-    assert by["other"] < 0.3
+    assert by["other"] < 0.35
 
 
 def test_tables_of_one_column_of_constants_or_of_gaps_alone_are_told_nothing_of():

@@ -16,8 +16,9 @@ from vaekit.tasks.purposes import may_be_tight
 ENOUGH_ROWS, MOST_COLUMNS = 2_000, 256
 LEVEL = 1e-3  # of the test of a table
 LEVEL_OF_MORE = 0.05  # of a column where another one's gaps do so
-MOST_OF_TABLE, MOST_OF_COLUMN = 1.15, 1.3  # that gaps have to do with another column, over what with the value
-LEAST_ROWS = 10  # that tell anything
+MORE_OF_COLUMN = 1.3  # that one column's gaps may have to do with others than the table's
+LEAST_ROWS = 5  # for each column
+LEAST_SPREAD = 1e-6  # of a sum of columns
 LEAST_PART = 0.1  # of a column's variance, along each axis
 FARTHEST = 3.0  # standard deviations that a value counts
 SOME = 5  # names that a note tells
@@ -54,8 +55,8 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
 
     Where gaps come at random, whether a value is missing has nothing to do with what the rest of its row says of it:
     the linear prediction of the value, with or without it. One column at least has to differ from that at a level of
-    0.001 for the whole table; others then at a level of 0.05. Gaps that depend on another column have to do with the
-    prediction too, but with that column alone clearly more; those that depend on the value have not.
+    0.001 for the whole table; others then at a level of 0.05. Gaps that depend on other columns have to do with the
+    prediction too, but with another sum of the columns clearly more; those that depend on the value have not.
 
     Parameters
     ----------
@@ -74,19 +75,20 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
     """
     n_columns = codes.shape[1]
     found = np.zeros(n_columns, dtype=bool)
-    if n_columns < 2 or n_columns > MOST_COLUMNS:
+    if not 2 <= n_columns <= min(MOST_COLUMNS, len(codes) / LEAST_ROWS):
         return found
     rows = codes[spread(len(codes), ENOUGH_ROWS)].astype(np.float64)
     is_gap = np.isnan(rows)
     values = _standardised(rows)
-    predicted = _predicted(values, is_gap)
+    predicted, values = _predicted(values, is_gap), np.nan_to_num(values)
     share = is_gap.mean(0)
     gappy = np.flatnonzero((share >= LEAST_SHARE) & (share <= 1 - LEAST_SHARE))
     of = [_associations(is_gap[:, j], predicted[:, j], np.delete(values, j, 1)) for j in gappy]
-    by_value, more_by_another = np.array(of).reshape(-1, 2).T
+    by_value, by_others = np.array(of).reshape(-1, 2).T
     told = by_value > norm.isf(LEVEL / 2 / n_columns)
-    if told.any() and np.median(more_by_another[told]) < MOST_OF_TABLE:
-        found[gappy] = (by_value > norm.isf(LEVEL_OF_MORE / 2)) & (more_by_another < MOST_OF_COLUMN)
+    most = 1 + share[gappy].mean() if len(gappy) else 1.0  # the more gaps, the less a prediction holds of all others
+    if told.any() and np.median(by_others[told]) < most:
+        found[gappy] = (by_value > norm.isf(LEVEL_OF_MORE / 2)) & (by_others < MORE_OF_COLUMN * most)
     return found
 
 
@@ -118,19 +120,13 @@ def _predicted(values: Array, is_gap: NDArray[np.bool_]) -> Array:
 def _associations(is_gap: NDArray[np.bool_], predicted: Array, others: Array) -> tuple[float, float]:
     """Return how many standard errors gaps [n] are from having nothing to do with a prediction [n], and a ratio.
 
-    It is that of how many they are from having nothing to do with the one of the others [n, D − 1] that they have most
-    to do with, to how many the prediction has in the same rows.
+    It is that of how many they are from having nothing to do with any sum of the others [n, k], less what chance gives
+    the best of these, to how many with the prediction.
     """
-    rows = [np.flatnonzero(~np.isnan(other)) for other in others.T]
-    by_each = [_score(is_gap[own], other[own]) for own, other in zip(rows, others.T, strict=True)]
-    most = int(np.argmax(by_each))
-    ratio = by_each[most] / max(_score(is_gap[rows[most]], predicted[rows[most]]), 1e-12)
-    return _score(is_gap, predicted), ratio
-
-
-def _score(is_gap: NDArray[np.bool_], x: Array) -> float:
-    """Return how many standard errors gaps [n] are from having nothing to do with numbers [n]."""
-    if len(x) < LEAST_ROWS:
-        return 0.0
-    gap, x = is_gap - is_gap.mean(), x - x.mean()
-    return float(abs(gap @ x) / np.sqrt(max(np.square(gap).mean() * (x @ x), 1e-12)))
+    n, k = others.shape
+    gap, by, rest = is_gap - is_gap.mean(), predicted - predicted.mean(), others - others.mean(0)
+    best = rest @ np.linalg.solve(rest.T @ rest + LEAST_SPREAD * n * np.eye(k), rest.T @ gap)
+    explained = min(gap @ best / (gap @ gap), 1 - 1e-6)
+    by_others = max((n - k) * explained / (1 - explained) - k, 0.0) ** 0.5  # of Wald's test, k by chance
+    by_value = abs(gap @ by) / np.sqrt(max(np.square(gap).mean() * (by @ by), 1e-12))
+    return float(by_value), float(by_others / max(by_value, 1e-12))
