@@ -13,6 +13,8 @@ from vaekit.estimators.job import Job
 class Imputer(OneToOneFeatureMixin, TransformerMixin, Job):
     """Fills gaps, NaN or null, with what is expected there given the rest of the row.
 
+    Where the rows tell that whether a number is missing depends on the number, that is learned and counted with.
+
     Parameters
     ----------
     kinds : dict of str to str, default=None
@@ -35,6 +37,8 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, Job):
     ----------
     Mattei and Frellsen (2019), MIWAE: deep generative modelling and imputation of incomplete data sets,
     arXiv:1812.02633.
+    Ipsen, Mattei and Frellsen (2021), not-MIWAE: deep generative modelling with missing not at random data,
+    arXiv:2006.12871.
 
     Examples
     --------

@@ -128,18 +128,18 @@ class LatentModel(nn.Module):
         z : Tensor of shape (..., n, latent_dim)
             Any number of draws for each row.
         """
-        p, rows = self._beside_draws(x, z)
+        p, rows = self.beside_draws(x, z)
         return observed_log_prob(p, rows, self.observation).view(*z.shape[:-2], len(x))
 
     def log_likelihood_by_value(self, x: Tensor, z: Tensor) -> Tensor:
         """Return log p(x_j | z) in nats of each value of a row, as `log_likelihood` of all together: [..., n, D]."""
-        p, rows = self._beside_draws(x, z)
+        p, rows = self.beside_draws(x, z)
         gaps = rows.isnan()
         filled = rows.masked_fill(gaps, 0.0)
         log_prob = p.log_prob(filled) - self.observation.log_units(filled)
         return log_prob.masked_fill(gaps, 0.0).view(*z.shape[:-2], len(x), -1)
 
-    def _beside_draws(self, x: Tensor, z: Tensor) -> tuple[Distribution, Tensor]:
+    def beside_draws(self, x: Tensor, z: Tensor) -> tuple[Distribution, Tensor]:
         """Return p(x | z) and x for all draws z [..., n, d], one after the other: [k n, *event_shape]."""
         draws = z.shape[:-2]
         exposure = self.observation.exposure(x)

@@ -12,9 +12,11 @@ from torch import Tensor
 from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
+from vaekit.models.calibration import Calibration
 from vaekit.models.components import Components
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
+from vaekit.models.self_masking import SelfMasking
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class Fitted:
         Of rows that the model was fitted on; None until it is finished, and in files of before.
     linear : LinearClasses or None
         What tells classes from codes, where they were learned after the model.
+    calibration : Calibration or None
+        How far intervals must reach; None where that was not measured.
+    masking : SelfMasking or None
+        How gaps depend on the values that are missing; None where they were not seen to.
     """
 
     model: LatentModel
@@ -68,6 +74,8 @@ class Fitted:
     gaps: Gaps | None = None
     components: Components | None = None
     linear: LinearClasses | None = None
+    calibration: Calibration | None = None
+    masking: SelfMasking | None = None
 
     def rows(self, data: Any) -> torch.Tensor:
         """Return the codes of user data on the model's device, [n, *event_shape]."""

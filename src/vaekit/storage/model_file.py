@@ -2,8 +2,9 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights, and so do what rows are usually like, where they have gaps, and what tells their
-classes. Files of a newer format are refused by its number.
+stand as a tensor among the weights, and so do what rows are usually like, where they have gaps, what tells their
+classes, how far intervals reach, and how gaps depend on what is missing. Files of a newer format are refused by its
+number.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torch import Tensor, nn
 from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
+from vaekit.models.calibration import Calibration
 from vaekit.models.components import Components
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
+from vaekit.models.self_masking import SelfMasking
 from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
@@ -31,6 +34,8 @@ BESIDE: dict[str, type[Any]] = {
     "gaps": Gaps,
     "components": Components,
     "linear": LinearClasses,
+    "calibration": Calibration,
+    "masking": SelfMasking,
 }  # what stands among the tensors by its part's name
 
 

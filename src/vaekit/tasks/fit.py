@@ -30,9 +30,11 @@ from vaekit.models.components import Components
 from vaekit.models.conditional import ConditionalVAE
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
-from vaekit.objectives import NOT_COMPILED, OF_VAES
+from vaekit.objectives import NOT_COMPILED, OF_VAES, Objective
 from vaekit.objectives.conditional import Conditional
+from vaekit.objectives.not_miwae import NotMIWAE
 from vaekit.objectives.semi_supervised import SemiSupervised
+from vaekit.tasks.calibration import calibrated
 from vaekit.tasks.combinations import check_combination, objective_of
 from vaekit.tasks.components import components_of
 from vaekit.tasks.explain import nats_by_value
@@ -43,6 +45,7 @@ from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import by_data, for_classes, for_compression, for_imputation, for_synthesis
 from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
 from vaekit.tasks.second_stage import said, second_stage
+from vaekit.tasks.self_masking import not_at_random, said_of_gaps
 from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.whole_numbers import add_integer_model
 from vaekit.training import presets
@@ -118,6 +121,7 @@ def fit(
     if options.purpose == "compression":
         size = lambda o: n_weights(choose_architecture(o, schema, train, n_rows=n_train), schema)  # noqa: E731
         options = for_compression(options, schema, train, size, n_train)
+    asked = options  # whose objective may be open still
     if options.purpose == "imputation":
         options = for_imputation(options, schema, n_train)
     if options.purpose == "synthesis":
@@ -132,6 +136,12 @@ def fit(
         _tell(listeners, Note(words))
     if classes is not None:
         _tell(listeners, Note(str(classes)))
+    own: Objective | None = (
+        None if classes is None else _of_classes(model, train, classes.index[places], settings.device)
+    )
+    if len(masked := not_at_random(asked, architecture, train)):
+        own = NotMIWAE.of(torch.from_numpy(train), torch.from_numpy(masked))
+        _tell(listeners, Note(said_of_gaps(schema, masked)))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * n_train))
     batches = make_batches(raw, loaded, settings, (world.rank, world.size))
@@ -148,7 +158,7 @@ def fit(
         settings,
         listeners,
         kept if world.is_first else None,
-        objective=None if classes is None else _of_classes(model, train, classes.index[places], settings.device),
+        objective=own,
         world=world,
     )
     if world.same(bool(resume and run.checkpoint and run.checkpoint.exists())):
@@ -158,11 +168,17 @@ def fit(
     world.leave()
     batches.share = (0, 1)
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
+    with torch.no_grad():
+        fitted.masking = own.masking.on(torch.device("cpu")) if isinstance(own, NotMIWAE) else None
     fitted.record["classes"] = None if classes is None else classes.to_json()
     if options.second_stage != "none":
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, Note(said(fitted.record["second_stage"])))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
+    if options.purpose == "imputation" and fitted.masking is None:  # else values that are seen are not as those missing
+        with own_randomness_and_threads(settings.seed, settings.threads):
+            share = float(np.isnan(train).mean())
+            fitted.calibration = calibrated(model, schema, valid, share, settings.seed)
     return fitted
 
 

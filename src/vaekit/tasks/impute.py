@@ -22,6 +22,7 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted
+from vaekit.models.self_masking import SelfMasking
 from vaekit.tasks.conditional import decoded, noises, weighted_codes, weighted_mean
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
@@ -55,17 +56,28 @@ def impute(fitted: Fitted, data: Any, tell: Tell | None = None) -> Any:
     array or frame of n_samples rows
     """
     gappy, rows, schema = _gappy(fitted, data)
-    return filled(data, schema, gappy, expected(fitted.model, rows, tell).numpy())
+    return filled(data, schema, gappy, expected(fitted.model, rows, tell, fitted.masking).numpy())
 
 
-def expected(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> Tensor:
-    """Return E[x | x observed] of codes [n, *event_shape] in which NaN is a gap, of categories the likeliest."""
+def expected(model: LatentModel, rows: Tensor, tell: Tell | None = None, masking: SelfMasking | None = None) -> Tensor:
+    """Return E[x | x observed] of codes [n, *event_shape] in which NaN is a gap, of categories the likeliest.
+
+    Where gaps depend on what is missing, that is E[x | x observed, gaps] (Ipsen, Mattei and Frellsen, 2021,
+    arXiv:2006.12871).
+    """
     noise, prior = noises(model.eval(), DRAWS)
+    masking = masking and masking.on(model.device)
 
     def means(codes: Tensor) -> Tensor:
         x = _seen(model, codes)
         z, log_weights = weighted_codes(model, x, noise, prior)
-        return weighted_mean(decoded(model, x, z), log_weights.softmax(0)).cpu()
+        p = decoded(model, x, z)
+        if masking is None:
+            return weighted_mean(p, log_weights.softmax(0)).cpu()
+        weights = (log_weights + masking.log_prob(x, p)).softmax(0)
+        found = weighted_mean(p, weights)
+        found[:, masking.columns] = (weights[..., None] * masking.given_gap(p)[1].view(*weights.shape, -1)).sum(0)
+        return found.cpu()
 
     return in_tiles(means, rows, _rows_at_once(model), tell)
 
@@ -93,7 +105,7 @@ def impute_draws(
     if n_draws < 1:
         raise ParameterError(f"The number of draws must be at least 1; got {n_draws}.")
     gappy, rows, schema = _gappy(fitted, data)
-    make = partial(_drawing, fitted.model.eval(), n_draws, seed)
+    make = partial(drawing, fitted.model.eval(), n_draws, seed, fitted.masking)
     drawn = _row_by_row(make, rows, processes, tell)  # [n, n_draws, *event]
     return [filled(data, schema, gappy, part.numpy()) for part in drawn.unbind(1)] if len(rows) else [data] * n_draws
 
@@ -132,7 +144,8 @@ def intervals(fitted: Fitted, data: Any, coverage: float = 0.9, tell: Tell | Non
         raise ParameterError(f"The coverage of intervals must be between 0 and 1; got {coverage:g}.")
     gappy, rows, schema = _gappy(fitted, data)
     fields = schema.fields * schema.n_dims if schema.is_block else schema.fields
-    make = partial(_telling, fitted.model.eval(), fields, coverage)
+    level = coverage if fitted.calibration is None else fitted.calibration.level(coverage)
+    make = partial(_telling, fitted.model.eval(), fields, level, fitted.masking)
     found = _row_by_row(make, rows, processes, tell).numpy()  # [n, 3, D]
     return _as_lines(schema, fields, gappy, rows.flatten(1).cpu().numpy(), found)
 
@@ -178,9 +191,11 @@ def _of_blocks(make: Callable[[], Callable[[Tensor], Tensor]], blocks: Sequence[
     return [in_tiles(f, torch.from_numpy(block), 1).numpy() for block in blocks]
 
 
-def _telling(model: LatentModel, fields: Sequence[Field], coverage: float) -> Callable[[Tensor], Tensor]:
+def _telling(
+    model: LatentModel, fields: Sequence[Field], coverage: float, masking: SelfMasking | None
+) -> Callable[[Tensor], Tensor]:
     """Return what sums up the draws of a row [1, *event_shape], as `_summary` does."""
-    draw = _drawing(model, DRAWS)
+    draw = drawing(model, DRAWS, masking=masking)
 
     def told(codes: Tensor) -> Tensor:
         return torch.from_numpy(_summary(fields, draw(codes)[0].flatten(1).numpy(), coverage))[None]
@@ -188,17 +203,24 @@ def _telling(model: LatentModel, fields: Sequence[Field], coverage: float) -> Ca
     return told
 
 
-def _drawing(model: LatentModel, n_draws: int, seed: int = 0) -> Callable[[Tensor], Tensor]:
+def drawing(
+    model: LatentModel, n_draws: int, seed: int = 0, masking: SelfMasking | None = None
+) -> Callable[[Tensor], Tensor]:
     """Return what draws n_draws times what a row [1, *event_shape] lacks: z by its weights, then x by p(x | z)."""
     noise = noises(model, DRAWS)
+    masking = masking and masking.on(model.device)
 
     def draw(codes: Tensor) -> Tensor:
         """Return draws of the gaps of a row."""
         x = _seen(model, codes)
         z, log_weights = weighted_codes(model, x, *noise)
+        if masking is not None:
+            log_weights = log_weights + masking.log_prob(x, decoded(model, x, z))
         with own_randomness(seed_of(seed, 9)):
             chosen = log_weights[:, 0].softmax(0).multinomial(n_draws, replacement=True)
-            return decoded(model, x, z[chosen]).sample()[None].cpu()  # [1, n_draws, *event_shape]
+            p = decoded(model, x, z[chosen])
+            drawn = p.sample() if masking is None else masking.sample(p)
+            return drawn[None].cpu()  # [1, n_draws, *event_shape]
 
     return draw
 
@@ -208,13 +230,14 @@ def _summary(fields: Sequence[Field], draws: Array, coverage: float) -> Array:
     ends = np.quantile(draws, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
     found = np.stack([draws.mean(0), *ends])
     for j, field in enumerate(fields):
-        if _is_told_by_chance(field):
+        if is_told_by_chance(field):
             counts = np.bincount(draws[:, j].astype(np.int64))
             found[:, j] = counts.argmax(), *[counts.max() / counts.sum()] * 2
     return found
 
 
-def _is_told_by_chance(field: Field) -> bool:
+def is_told_by_chance(field: Field) -> bool:
+    """Whether a field's values have a probability each, in place of an interval."""
     return isinstance(field, Categorical | Binary)
 
 
@@ -223,7 +246,7 @@ def _as_lines(schema: Schema, fields: Sequence[Field], gappy: NDArray[np.int64],
     lines: dict[str, list[Any]] = {name: [] for name in DTYPES}
     for i, j in np.argwhere(np.isnan(codes)):
         value, low, high = found[i, :, j]
-        if _is_told_by_chance(fields[j]):
+        if is_told_by_chance(fields[j]):
             told = (str(schema.decode_column(j, np.array([value]))[0]), None, None, low)
         else:
             ends = schema.decode_column(j, np.array([value, low, high])).astype(np.float64).tolist()

@@ -134,7 +134,7 @@ def for_imputation(options: Options, schema: Schema, n_rows: int) -> Options:
     them are needed.
     """
     has_numbers = any(field.kind in ACCEPTS["student-t"] for field in schema.fields)
-    is_tight = _may_be_tight(options)
+    is_tight = may_be_tight(options)
     epochs = PASSES * default_epochs(options.preset, n_rows, "mlp") if options.time is None else None
     return replace(
         options,
@@ -154,7 +154,7 @@ def for_synthesis(options: Options, schema: Schema, n_rows: int) -> Options:
     Between a row and what the encoder's draws say of it lies the bound's gap, and new rows are drawn from the prior
     alone. With 20 draws a pass takes about four times as long, and there are as many fewer.
     """
-    is_tight = _may_be_tight(options)
+    is_tight = may_be_tight(options)
     dearness = 1 if MODELS[options.model].point_mass else DEAR
     usual = default_epochs(options.preset, dearness * n_rows, "mlp")
     return replace(
@@ -166,7 +166,7 @@ def for_synthesis(options: Options, schema: Schema, n_rows: int) -> Options:
     )
 
 
-def _may_be_tight(options: Options) -> bool:
+def may_be_tight(options: Options) -> bool:
     """Whether the objective is left open, and several draws make the bound that a model is trained on tighter."""
     model = MODELS[options.model]
     return options.objective == "auto" and model.default_objective == "elbo" and not model.point_mass
