@@ -50,6 +50,10 @@ class NotMIWAE(nn.Module):
         """What is learned of gaps."""
         return SelfMasking(self.columns, GAIN * self.offset, GAIN * self.slope)
 
+    def learned(self) -> SelfMasking:
+        """Return what was learned of gaps, free of training and of its device."""
+        return SelfMasking(*(part.detach().cpu() for part in vars(self.masking).values()))
+
     def forward(self, model: LatentModel, x: Tensor, beta: float | Tensor = 1.0, draws: int = 20) -> Bound:
         """Return the terms for codes x [n, D], under some draws of z."""
         q, prior, masking = model.posterior(x), model.prior(), self.masking

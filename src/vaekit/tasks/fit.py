@@ -136,12 +136,10 @@ def fit(
         _tell(listeners, Note(words))
     if classes is not None:
         _tell(listeners, Note(str(classes)))
-    own: Objective | None = (
-        None if classes is None else _of_classes(model, train, classes.index[places], settings.device)
-    )
-    if len(masked := not_at_random(asked, architecture, train)):
-        own = NotMIWAE.of(torch.from_numpy(train), torch.from_numpy(masked))
-        _tell(listeners, Note(said_of_gaps(schema, masked)))
+    known = None if classes is None else classes.index[places]
+    own = _own_objective(asked, architecture, model, train, known, settings.device)
+    if isinstance(own, NotMIWAE):
+        _tell(listeners, Note(said_of_gaps(schema, own.columns.numpy())))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * n_train))
     batches = make_batches(raw, loaded, settings, (world.rank, world.size))
@@ -168,8 +166,7 @@ def fit(
     world.leave()
     batches.share = (0, 1)
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
-    with torch.no_grad():
-        fitted.masking = own.masking.on(torch.device("cpu")) if isinstance(own, NotMIWAE) else None
+    fitted.masking = own.learned() if isinstance(own, NotMIWAE) else None
     fitted.record["classes"] = None if classes is None else classes.to_json()
     if options.second_stage != "none":
         _second_stage(run, fitted, valid, options.second_stage)
@@ -177,8 +174,7 @@ def fit(
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     if options.purpose == "imputation" and fitted.masking is None:  # else values that are seen are not as those missing
         with own_randomness_and_threads(settings.seed, settings.threads):
-            share = float(np.isnan(train).mean())
-            fitted.calibration = calibrated(model, schema, valid, share, settings.seed)
+            fitted.calibration = calibrated(model, schema, valid, float(np.isnan(train).mean()), settings.seed)
     return fitted
 
 
@@ -327,6 +323,16 @@ def _prior(options: Options, n_rows: int) -> str:
         return next(iter(own))
     usual = "normal" if options.objective in OF_VAES else presets.default_prior(n_rows)  # as their papers have it
     return usual if options.prior == "auto" else options.prior
+
+
+def _own_objective(
+    asked: Options, architecture: Architecture, model: LatentModel, rows: Array, classes: Array | None, device: str
+) -> Objective | None:
+    """Return the objective that learns something beside a model, of classes or of gaps; None where nothing is."""
+    if classes is not None:
+        return _of_classes(model, rows, classes, device)
+    columns = not_at_random(asked, architecture, rows)
+    return NotMIWAE.of(torch.from_numpy(rows), torch.from_numpy(columns)) if len(columns) else None
 
 
 def _of_classes(model: LatentModel, rows: Array, classes: Array, device: str) -> SemiSupervised:
