@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import vaekit
+from vaekit.cli.info import text_of
+from vaekit.storage.header import read_header
 
 SMALL = {"purpose": "imputation", "latent_dim": 2, "hidden": (32, 32), "epochs": 40}
 FEW = 40
@@ -51,7 +53,9 @@ def test_draws_are_less_biased_and_intervals_hold_more(holed, fitted, as_if_at_r
 
 
 def test_a_file_keeps_what_was_learned_of_gaps(holed, fitted, tmp_path):
-    again, few = vaekit.load(fitted.save(tmp_path / "m.vae")), holed[:FEW]
+    path, few = fitted.save(tmp_path / "m.vae"), holed[:FEW]
+    again = vaekit.load(path)
+    assert "depend on the value itself in" in text_of(read_header(path))
     assert np.array_equal(again.impute(few), fitted.impute(few))
     assert np.array_equal(again.impute(few, n_draws=2), fitted.impute(few, n_draws=2))
     assert again.impute_intervals(few).equals(fitted.impute_intervals(few))

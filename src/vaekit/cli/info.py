@@ -42,6 +42,7 @@ def text_of(header: dict[str, Any]) -> str:
         f"held out   {metrics['valid_elbo_nats']:.2f} nats a row",
         f"compresses {_compression(record.get('compression', {}))}",
         *_classes(record),
+        *([f"gaps       {record['gaps']}"] if record.get("gaps") else []),
         "",
         str(Schema.from_json(header["schema"])),
         "",

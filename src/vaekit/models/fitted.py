@@ -48,7 +48,7 @@ class Fitted:
     schema : Schema
     architecture : Architecture
     record : dict
-        Plain JSON values: settings, history, metrics, diagnosis, held_out_rows, compression, classes.
+        Plain JSON values: settings, history, metrics, diagnosis, held_out_rows, compression, classes, gaps.
     integer_model : bytes or None
         The model in whole numbers, which archives are made and read with; None where it has no such form.
     usual : Usual or None
