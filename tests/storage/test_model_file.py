@@ -21,10 +21,7 @@ from vaekit.storage.model_file import load_model, save_model, weights_digest
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 RNG = np.random.default_rng(0)
-USUAL = {
-    *("usual.codes", "usual.oddities", "usual.nats"),
-    *("components.centre", "components.scale", "components.axes", "components.variances"),
-}
+USUAL = {"usual.codes", "usual.oddities", "usual.nats"}
 SECRET = 123.456789
 
 
@@ -184,7 +181,7 @@ def test_its_size_does_not_grow_with_the_rows(tmp_path):
     for n in (2_000, 20_000):
         vae = vaekit.VAE(1, epochs=1, hidden=(4,), batch_size=2_000).fit(RNG.normal(size=(n, 3)))
         sizes.append(os.path.getsize(vae.save(tmp_path / "m.vae")))
-    assert sizes[1] < sizes[0] + 30_000  # of rows held out at most 1,000 are told of
+    assert sizes[1] < sizes[0] + 25_000  # of rows held out at most 1,000 are told of
 
 
 def test_what_is_usual_comes_back(small):

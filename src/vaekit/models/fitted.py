@@ -13,7 +13,6 @@ from vaekit.data.schema import Schema
 from vaekit.models.base import LatentModel
 from vaekit.models.build import Architecture
 from vaekit.models.calibration import Calibration
-from vaekit.models.components import Components
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
 from vaekit.models.self_masking import SelfMasking
@@ -27,7 +26,7 @@ class Usual:
     ----------
     codes : Tensor of shape (m, latent_dim)
         Means of q(z | x) of rows that the model was fitted on.
-    oddities : Tensor of float64, of shape (h, ways)
+    oddities : Tensor of float64, of shape (h, 3)
         Of rows held out.
     nats : Tensor of shape (n_dims + 1,)
         What each value of a row held out takes on average, and its code.
@@ -55,8 +54,6 @@ class Fitted:
         None until the model is finished.
     gaps : Gaps or None
         Where new rows have gaps; None where the rows that the model was fitted on have none.
-    components : Components or None
-        Of rows that the model was fitted on; None until it is finished, and in files of before.
     linear : LinearClasses or None
         What tells classes from codes, where they were learned after the model.
     calibration : Calibration or None
@@ -72,7 +69,6 @@ class Fitted:
     integer_model: bytes | None = None
     usual: Usual | None = None
     gaps: Gaps | None = None
-    components: Components | None = None
     linear: LinearClasses | None = None
     calibration: Calibration | None = None
     masking: SelfMasking | None = None

@@ -21,7 +21,6 @@ from vaekit.data.schema import Schema
 from vaekit.errors import ModelFileError
 from vaekit.models.build import Architecture, build
 from vaekit.models.calibration import Calibration
-from vaekit.models.components import Components
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
@@ -32,7 +31,6 @@ from vaekit.storage.tensor_file import read_tensors, write_tensors
 BESIDE: dict[str, type[Any]] = {
     "usual": Usual,
     "gaps": Gaps,
-    "components": Components,
     "linear": LinearClasses,
     "calibration": Calibration,
     "masking": SelfMasking,

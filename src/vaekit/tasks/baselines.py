@@ -274,8 +274,7 @@ def _broken(rows: Tensor) -> Tensor:
 
 def _oddity(fitted: Fitted, rows: Tensor) -> Floats:
     usual = known(fitted)
-    found = terms(fitted.model, rows, SAMPLED)
-    return surprise_nats(usual, oddities(fitted.model, usual.codes, fitted.components, rows, found))
+    return surprise_nats(usual, oddities(fitted.model, usual.codes, rows, terms(fitted.model, rows, SAMPLED)))
 
 
 def _told_apart(real: Floats, made: Floats) -> float:

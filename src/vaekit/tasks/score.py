@@ -1,11 +1,9 @@
 """Score: how likely each row is, by importance sampling, and how odd beside rows held out.
 
-A row is odd in four ways: it is unlikely, −log p(x); its code leaves much unexplained, −E_q log p(x | z); its code is
-far from those of rows that the model was fitted on; it is far from the middle of them all, by the principal components
-of what the encoder reads. The last knows no clusters, so that odd rows which are many and alike, and were learned as if
-they were ordinary, are still far out. Each is told as nats of surprise, −log of the share of rows held out that are
-odder, and the four are added, as Fisher (1932, section 21.1) adds independent tests. What the sum is worth is again the
-share of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
+A row is odd in three ways: it is unlikely, −log p(x); its code leaves much unexplained, −E_q log p(x | z); its code is
+far from those of rows that the model was fitted on. Each is told as nats of surprise, −log of the share of rows held
+out that are odder, and the three are added, as Fisher (1932, section 21.1) adds independent tests. What the sum is
+worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
 """
 
 from __future__ import annotations
@@ -21,9 +19,7 @@ from torch import Tensor
 from vaekit.data.batches import seed_of
 from vaekit.errors import ModelFileError, ParameterError
 from vaekit.models.base import LatentModel
-from vaekit.models.components import Components
 from vaekit.models.fitted import Fitted, Usual
-from vaekit.tasks.components import read
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
 
@@ -78,7 +74,7 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
     """
     rows, usual = fitted.rows(data), known(fitted)
     found = terms(fitted.model, rows, importance_samples, tell)
-    oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, fitted.components, rows, found))
+    oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, rows, found))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
     nats = np.where(np.isnan(found.log_likelihood), -np.inf, found.log_likelihood)  # of rows beyond all floats
     return Scores(nats, -nats / n_observed / math.log(2), oddity, _share_as_odd(usual_oddity(fitted), oddity))
@@ -145,26 +141,22 @@ def fixed_noise(k: int, d: int) -> Tensor:
 # -- oddity ------------------------------------------------------------------------------------------------------------
 
 
-def oddities(model: LatentModel, codes: Tensor, components: Components | None, rows: Tensor, found: Terms) -> Floats:
-    """Return in what ways rows are odd, each large for an anomaly: [n, 4], or 3 where there are no components.
+def oddities(model: LatentModel, codes: Tensor, rows: Tensor, found: Terms) -> Floats:
+    """Return in what ways rows are odd, each large for an anomaly: [n, 3].
 
     Parameters
     ----------
     model : LatentModel
     codes : Tensor of shape (m, latent_dim)
         Of rows that the model was fitted on.
-    components : Components or None
-        Of these rows; files of before have none.
     rows : Tensor of shape (n, *event_shape)
     found : Terms
         Of these rows.
     """
     distance = in_tiles(lambda x: _distance(model.posterior(observed(model, x)).mean.cpu(), codes), rows)
-    each = [-found.log_likelihood, -found.reconstruction, np.log(distance.double().numpy() + NEAR)]
-    if components is not None:
-        squares = in_tiles(lambda x: components.squared_distance(read(model, x)), rows)
-        each.append(squares.double().numpy())
-    return np.nan_to_num(np.stack(each, axis=1), nan=BEYOND, posinf=BEYOND).clip(-BEYOND, BEYOND)
+    far = np.log(distance.double().numpy() + NEAR)
+    each = np.stack([-found.log_likelihood, -found.reconstruction, far], axis=1)
+    return np.nan_to_num(each, nan=BEYOND, posinf=BEYOND).clip(-BEYOND, BEYOND)
 
 
 def _distance(z: Tensor, codes: Tensor) -> Tensor:
@@ -175,7 +167,7 @@ def _distance(z: Tensor, codes: Tensor) -> Tensor:
 
 
 def surprise_nats(usual: Usual, found: Floats) -> Floats:
-    """Return the surprise of rows' oddities [n, ways], in all: [n]."""
+    """Return the surprise of rows' oddities [n, 3], in all: [n]."""
     return sum((_surprise(u, x) for u, x in zip(usual.oddities.numpy().T, found.T, strict=True)), np.zeros(len(found)))
 
 
