@@ -1,5 +1,7 @@
 """Where gaps depend on the missing value, they are filled nearer to it; where they do not, nothing changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ import torch
 import vaekit
 from vaekit.cli.info import text_of
 from vaekit.storage.header import read_header
+from vaekit.tasks.impute import impute
 
 SMALL = {"purpose": "imputation", "latent_dim": 2, "hidden": (32, 32), "epochs": 40}
 FEW = 40
@@ -39,6 +42,13 @@ def test_values_are_nearer_than_as_if_gaps_came_at_random(holed, fitted, as_if_a
     gaps = np.isnan(holed)
     off, before = (((vae.impute(holed) - table())[gaps] ** 2).mean() for vae in (fitted, as_if_at_random))
     assert off < 0.8 * before
+
+
+def test_what_is_learned_of_gaps_moves_what_fills_them_the_way_it_says(holed, fitted):
+    masking, few = fitted.fitted_.masking, holed[:FEW]
+    as_if = impute(replace(fitted.fitted_, masking=None), few)
+    moved = np.where(np.isnan(few), fitted.impute(few) - as_if, 0)[:, masking.columns].sum(0)
+    assert (np.sign(moved) == masking.slope.sign().numpy()).all()
 
 
 def test_draws_are_less_biased_and_intervals_hold_more(holed, fitted, as_if_at_random):

@@ -42,7 +42,7 @@ def text_of(header: dict[str, Any]) -> str:
         f"held out   {metrics['valid_elbo_nats']:.2f} nats a row",
         f"compresses {_compression(record.get('compression', {}))}",
         *_classes(record),
-        *([f"gaps       {record['gaps']}"] if record.get("gaps") else []),
+        *_gaps(record),
         "",
         str(Schema.from_json(header["schema"])),
         "",
@@ -55,6 +55,11 @@ def _classes(record: dict[str, Any]) -> list[str]:
     """Return the line of the classes that a model learned, where it learned any."""
     known = record.get("classes")
     return [f"classes    {known['name']}: {', '.join(map(str, known['values']))}"] if known else []
+
+
+def _gaps(record: dict[str, Any]) -> list[str]:
+    """Return the line of gaps that depend on what is missing, where a model learned of such."""
+    return [f"gaps       {record['gaps']}"] if record.get("gaps") else []
 
 
 def _compression(told: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -290,8 +291,9 @@ class Session:
         if self.schema.is_picture:
             raise ParameterError(f"Cells are of tables; the model was fitted on {self.schema.noun}.")
         rows = [[*one[:j], "", *one[j + 1 :]] for one in (cells, edited) for j in range(n)]
+        at_random = replace(self.fitted, masking=None)  # a cell is empty here because it was asked about
         with self._chance:
-            whole = look(self.schema, impute(self.fitted, of_cells(self.schema, rows)))["cells"]
+            whole = look(self.schema, impute(at_random, of_cells(self.schema, rows)))["cells"]
         return {"before": [whole[j][j] for j in range(n)], "after": [whole[n + j][j] for j in range(n)]}
 
     def sample(self, n: int, given: dict[str, str], seed: int) -> Plain:

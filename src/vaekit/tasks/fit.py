@@ -134,11 +134,10 @@ def fit(
         _tell(listeners, Note(words))
     if classes is not None:
         _tell(listeners, Note(str(classes)))
-    known, said_of_own = None if classes is None else classes.index[places], None
+    known = None if classes is None else classes.index[places]
     own = _own_objective(asked, architecture, model, train, known, settings.device)
     if isinstance(own, NotMIWAE):
-        said_of_own = said_of_gaps(schema, own.columns.numpy())
-        _tell(listeners, Note(said_of_own))
+        _tell(listeners, Note(said_of_gaps(schema, own.columns)))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
     at_epochs = max(SOME_HELD_OUT, round(HELD_OUT_SHARE * n_train))
     batches = make_batches(raw, loaded, settings, (world.rank, world.size))
@@ -166,7 +165,8 @@ def fit(
     batches.share = (0, 1)
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
     fitted.masking = own.learned() if isinstance(own, NotMIWAE) else None
-    fitted.record |= {"classes": None if classes is None else classes.to_json(), "gaps": said_of_own}
+    fitted.record["classes"] = None if classes is None else classes.to_json()
+    fitted.record["gaps"] = None if fitted.masking is None else said_of_gaps(schema, fitted.masking.columns)
     if options.second_stage != "none":
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, Note(said(fitted.record["second_stage"])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
+from torch import Tensor
 
 from vaekit.data.batches import spread
 from vaekit.data.fields import Array
@@ -43,9 +44,9 @@ def not_at_random(asked: Options, architecture: Architecture, codes: Array) -> N
     return np.flatnonzero(self_masked(codes) & is_real)
 
 
-def said_of_gaps(schema: Schema, columns: NDArray[np.int64]) -> str:
+def said_of_gaps(schema: Schema, columns: Tensor) -> str:
     """Return in words of which columns gaps are taken to depend on the missing value."""
-    named = ", ".join(str(schema.names[j]) for j in columns[:SOME])
+    named = ", ".join(str(schema.names[j]) for j in columns[:SOME].tolist())
     more = f" and {len(columns) - SOME} more" if len(columns) > SOME else ""
     return f"whether a value is missing seems to depend on the value itself in {named}{more}: learned with the model"
 
