@@ -88,6 +88,13 @@ def test_gaps_by_their_own_value_are_told_and_by_another_column_seldom_taken_for
     assert by["other"] < 0.35
 
 
+def test_gaps_by_their_own_value_are_told_where_no_straight_line_tells_of_the_value():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 6))[rng.integers(12, size=600)] + 0.2 * rng.normal(size=(600, 6))
+    is_gap = rng.random(x.shape) < 1 / (1 + np.exp(-2 * x))
+    assert self_masked(np.where(is_gap, np.nan, x)).all()
+
+
 def test_tables_of_one_column_of_constants_or_of_gaps_alone_are_told_nothing_of():
     x = rows_with("own", 0.2, 1)
     assert not self_masked(x[:, :1]).any()

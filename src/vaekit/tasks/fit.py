@@ -135,7 +135,7 @@ def fit(
     if classes is not None:
         _tell(listeners, Note(str(classes)))
     known = None if classes is None else classes.index[places]
-    own = _own_objective(asked, architecture, model, train, known, settings.device)
+    own = _own_objective(asked, architecture, model, train, known, settings.device, listeners)
     if isinstance(own, NotMIWAE):
         _tell(listeners, Note(said_of_gaps(schema, own.columns)))
     valid = torch.from_numpy(held_out[:MOST_HELD_OUT])
@@ -325,12 +325,18 @@ def _prior(options: Options, n_rows: int) -> str:
 
 
 def _own_objective(
-    asked: Options, architecture: Architecture, model: LatentModel, rows: Array, classes: Array | None, device: str
+    asked: Options,
+    architecture: Architecture,
+    model: LatentModel,
+    rows: Array,
+    classes: Array | None,
+    device: str,
+    listeners: Sequence[Listener],
 ) -> Objective | None:
     """Return the objective that learns something beside a model, of classes or of gaps; None where nothing is."""
     if classes is not None:
         return _of_classes(model, rows, classes, device)
-    columns = not_at_random(asked, architecture, rows)
+    columns = not_at_random(asked, architecture, rows, lambda words: _tell(listeners, Note(words)))
     return NotMIWAE.of(torch.from_numpy(rows), torch.from_numpy(columns)) if len(columns) else None
 
 

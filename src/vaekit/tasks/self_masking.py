@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
@@ -14,19 +16,21 @@ from vaekit.models.build import Architecture
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import may_be_tight
 
-ENOUGH_ROWS, MOST_COLUMNS = 2_000, 256
+ENOUGH_ROWS, MOST_COLUMNS = 2_000, 128
+TREES = {"n_estimators": 50, "min_samples_leaf": 3, "max_features": "sqrt", "random_state": 0}
 LEVEL = 1e-3  # of the test of a table
 LEVEL_OF_MORE = 0.05  # of a column where another one's gaps do so
-MORE_OF_COLUMN = 1.3  # that one column's gaps may have to do with others than the table's
+MORE, MORE_OF_COLUMN = 1.25, 1.6  # that a table's or a column's gaps may have to do with another sum of columns
 LEAST_ROWS = 5  # for each column
 LEAST_SPREAD = 1e-6  # of a sum of columns
-LEAST_PART = 0.1  # of a column's variance, along each axis
 FARTHEST = 3.0  # standard deviations that a value counts
 SOME = 5  # names that a note tells
-LEAST_SHARE = 0.02  # of gaps, and of values that are none
+LEAST_SHARE, LEAST_NUMBER = 0.02, 10  # of gaps, and of values that are none
 
 
-def not_at_random(asked: Options, architecture: Architecture, codes: Array) -> NDArray[np.int64]:
+def not_at_random(
+    asked: Options, architecture: Architecture, codes: Array, tell: Callable[[str], None]
+) -> NDArray[np.int64]:
     """Return the columns whose gaps depend on the missing value: of a model for imputation whose objective is open.
 
     They are columns of numbers under Student's t.
@@ -37,10 +41,14 @@ def not_at_random(asked: Options, architecture: Architecture, codes: Array) -> N
         As the user gave them.
     architecture : Architecture
     codes : ndarray of shape (n_samples, *event_shape)
+    tell : callable
+        Is told in words when it begins to look, which takes up to a minute where there are many columns.
     """
     is_real = np.array(architecture.likelihoods) == "student-t"  # of a block alike for all
     if asked.purpose != "imputation" or not may_be_tight(asked) or codes.ndim != 2 or not is_real.any():
         return np.zeros(0, dtype=np.int64)
+    if np.isnan(codes).any():
+        tell("looking whether gaps depend on the missing values")
     return np.flatnonzero(self_masked(codes) & is_real)
 
 
@@ -55,9 +63,9 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
     """Return of which columns gaps seem to depend on the missing value itself: bool [D].
 
     Where gaps come at random, whether a value is missing has nothing to do with what the rest of its row says of it:
-    the linear prediction of the value, with or without it. One column at least has to differ from that at a level of
-    0.001 for the whole table; others then at a level of 0.05. Gaps that depend on other columns have to do with the
-    prediction too, but with another sum of the columns clearly more; those that depend on the value have not.
+    what trees that have not seen the value predict. One column at least has to differ from that at a level of 0.001 for
+    the whole table; others then at a level of 0.05. Gaps that depend on other columns have to do with the prediction
+    too, but with another sum of the columns clearly more; those that depend on the value have not.
 
     Parameters
     ----------
@@ -79,17 +87,14 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
     if not 2 <= n_columns <= min(MOST_COLUMNS, len(codes) / LEAST_ROWS):
         return found
     rows = codes[spread(len(codes), ENOUGH_ROWS)].astype(np.float64)
-    is_gap = np.isnan(rows)
-    values = _standardised(rows)
-    predicted, values = _predicted(values, is_gap), np.nan_to_num(values)
-    share = is_gap.mean(0)
-    gappy = np.flatnonzero((share >= LEAST_SHARE) & (share <= 1 - LEAST_SHARE))
-    of = [_associations(is_gap[:, j], predicted[:, j], np.delete(values, j, 1)) for j in gappy]
+    is_gap, values = np.isnan(rows), np.nan_to_num(_standardised(rows))
+    least = max(LEAST_NUMBER, LEAST_SHARE * len(rows))
+    gappy = np.flatnonzero(np.minimum(is_gap.sum(0), (~is_gap).sum(0)) >= least)
+    of = [_associations(is_gap[:, j], *_predicted(values, is_gap, j)) for j in gappy.tolist()]
     by_value, by_others = np.array(of).reshape(-1, 2).T
     told = by_value > norm.isf(LEVEL / 2 / n_columns)
-    most = 1 + share[gappy].mean() if len(gappy) else 1.0  # the more gaps, the less a prediction holds of all others
-    if told.any() and np.median(by_others[told]) < most:
-        found[gappy] = (by_value > norm.isf(LEVEL_OF_MORE / 2)) & (by_others < MORE_OF_COLUMN * most)
+    if told.any() and np.median(by_others[told]) < MORE:
+        found[gappy] = (by_value > norm.isf(LEVEL_OF_MORE / 2)) & (by_others < MORE_OF_COLUMN)
     return found
 
 
@@ -102,20 +107,15 @@ def _standardised(rows: Array) -> Array:
     return np.clip(centred / np.where(spread_of > 0, spread_of, np.inf), -FARTHEST, FARTHEST)
 
 
-def _predicted(values: Array, is_gap: NDArray[np.bool_]) -> Array:
-    """Return of each value [n, D] what a Gaussian predicts of it by the rest of its row."""
-    seen, zeros = ~is_gap, np.nan_to_num(values)
-    both = np.maximum(seen.T.astype(float) @ seen, 1)
-    spread_of = np.sqrt(np.maximum(np.square(zeros).sum(0) / np.diag(both), 1e-12))
-    parts, axes = np.linalg.eigh(zeros.T @ zeros / both / np.outer(spread_of, spread_of))
-    correlation = (axes * np.maximum(parts, LEAST_PART)) @ axes.T  # each pair by its own rows: it may be of no Gaussian
-    found = np.zeros_like(zeros)
-    for row, own, x in zip(found, seen, zeros, strict=True):
-        precision = np.linalg.inv(correlation[np.ix_(own, own)])
-        pulled = precision @ x[own]
-        row[own] = x[own] - pulled / np.maximum(np.diag(precision), 1e-12)  # as if it were not there
-        row[~own] = correlation[np.ix_(~own, own)] @ pulled
-    return found
+def _predicted(values: Array, is_gap: NDArray[np.bool_], j: int) -> tuple[Array, Array]:
+    """Return what the rest of each row says of its value j, by trees that have not seen it: [n]; and the rest."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    others, seen = np.delete(values, j, 1), ~is_gap[:, j]
+    trees = ExtraTreesRegressor(**TREES, bootstrap=True, oob_score=True).fit(others[seen], values[seen, j])
+    found = np.empty(len(values))
+    found[seen], found[~seen] = trees.oob_prediction_, trees.predict(others[~seen])
+    return found, others
 
 
 def _associations(is_gap: NDArray[np.bool_], predicted: Array, others: Array) -> tuple[float, float]:
