@@ -10,6 +10,7 @@ from vaekit.models.build import Architecture, build
 from vaekit.models.self_masking import SelfMasking
 from vaekit.objectives import iwae
 from vaekit.objectives.not_miwae import NotMIWAE
+from vaekit.tasks.calibration import chance_to_hide
 from vaekit.tasks.self_masking import self_masked
 from vaekit.training.precision import own_randomness
 
@@ -71,6 +72,17 @@ def test_without_a_slope_the_bound_is_that_of_values_and_of_chances_apart():
     share = x.isnan().float().mean(0)
     of_gaps = torch.where(x.isnan(), share.log(), (-share).log1p()).sum(1)
     assert torch.allclose(together.value, alone.value + of_gaps, atol=1e-4)
+
+
+def test_values_hidden_for_a_trial_are_such_as_those_missing():
+    rng, masking = np.random.default_rng(0), SelfMasking(torch.tensor([1]), torch.tensor([-1.0]), torch.tensor([1.0]))
+    x = rng.normal(size=(100_000, 2))
+    is_gap = rng.random(x.shape) < 1 / (1 + np.exp([-1, 1] - [0, 1] * x))
+    chance = chance_to_hide(torch.from_numpy(np.where(is_gap, np.nan, x)), 0.3, masking).numpy()
+    hidden = ~is_gap & (rng.random(x.shape) < chance)
+    means = [[x[which[:, j], j].mean() for j in (0, 1)] for which in (hidden, is_gap)]
+    assert means[0] == pytest.approx(means[1], abs=0.05)
+    assert hidden.sum(0) / (~is_gap).sum(0) == pytest.approx([0.3, 0.15], abs=0.03)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])

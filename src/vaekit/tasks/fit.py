@@ -171,9 +171,10 @@ def fit(
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, Note(said(fitted.record["second_stage"])))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
-    if options.purpose == "imputation" and fitted.masking is None:  # else values that are seen are not as those missing
+    if options.purpose == "imputation":
+        share = float(np.isnan(train).mean())
         with own_randomness_and_threads(settings.seed, settings.threads):
-            fitted.calibration = calibrated(model, schema, valid, float(np.isnan(train).mean()), settings.seed)
+            fitted.calibration = calibrated(model, schema, valid, share, settings.seed, fitted.masking)
     return fitted
 
 
