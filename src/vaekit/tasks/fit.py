@@ -110,22 +110,13 @@ def fit(
             "another, or start one process."
         )
     listeners = listeners if world.is_first else ()
-    raw = opened(data) if isinstance(data, str | os.PathLike) else data
-    raw = raw if is_frame(raw) or isinstance(raw, Sampled) else as_array(raw)
+    raw = _opened(data)
     classes = None if labels is None else Labels.of(labels, n_rows(raw))
     options = by_data(options, looked_at(raw))
     loaded = load_rows(raw, options, classes)
     train, held_out, schema, places, n_train = loaded
-    if options.purpose == "compression":
-        size = lambda o: n_weights(choose_architecture(o, schema, train, n_rows=n_train), schema)  # noqa: E731
-        options = for_compression(options, schema, train, size, n_train)
     asked = options  # whose objective may be open still
-    if options.purpose == "imputation":
-        options = for_imputation(options, schema, n_train)
-    if options.purpose == "synthesis":
-        options = for_synthesis(options, schema, n_train)
-    if classes is not None:
-        options = for_classes(options, len(train))
+    options = _for_purpose(options, loaded, has_labels=classes is not None)
     n_classes = 0 if classes is None else len(classes.values)
     architecture = choose_architecture(options, schema, train, n_classes, n_train)
     model = make_model(architecture, schema, train, options)
@@ -164,21 +155,38 @@ def fit(
     world.leave()
     batches.share = (0, 1)
     fitted = Fitted(model, schema, architecture, {"options": plain_options(options)})
-    fitted.masking = own.learned() if isinstance(own, NotMIWAE) else None
     fitted.record["classes"] = None if classes is None else classes.to_json()
-    fitted.record["gaps"] = None if fitted.masking is None else said_of_gaps(schema, fitted.masking.columns)
+    if isinstance(own, NotMIWAE):
+        fitted.masking, fitted.record["gaps"] = own.learned(), said_of_gaps(schema, own.columns)
     if options.second_stage != "none":
         _second_stage(run, fitted, valid, options.second_stage)
         _tell(listeners, Note(said(fitted.record["second_stage"])))
     finish(run, fitted, valid, without_latent, keep_active=options.latent_dim == "auto")
     if options.purpose == "imputation":
-        share = float(np.isnan(train).mean())
-        with own_randomness_and_threads(settings.seed, settings.threads):
-            fitted.calibration = calibrated(model, schema, valid, share, settings.seed, fitted.masking)
+        _calibrate(fitted, settings, valid, share=float(np.isnan(train).mean()))
     return fitted
 
 
 # -- before training ---------------------------------------------------------------------------------------------------
+
+
+def _opened(data: Any) -> Any:
+    """Return an array, a frame or a sampled stream."""
+    raw = opened(data) if isinstance(data, str | os.PathLike) else data
+    return raw if is_frame(raw) or isinstance(raw, Sampled) else as_array(raw)
+
+
+def _for_purpose(options: Options, loaded: Loaded, *, has_labels: bool) -> Options:
+    """Return options with what their purpose asks for, of the rows to fit."""
+    train, _, schema, _, n_rows = loaded
+    if options.purpose == "compression":
+        size = lambda o: n_weights(choose_architecture(o, schema, train, n_rows=n_rows), schema)  # noqa: E731
+        options = for_compression(options, schema, train, size, n_rows)
+    if options.purpose == "imputation":
+        options = for_imputation(options, schema, n_rows)
+    if options.purpose == "synthesis":
+        options = for_synthesis(options, schema, n_rows)
+    return for_classes(options, len(train)) if has_labels else options
 
 
 def choose_architecture(
@@ -385,6 +393,12 @@ def _second_stage(run: Run, fitted: Fitted, valid: Tensor, asked: str) -> None:
         own, held_out = fitted.architecture.prior, valid.to(settings.device)
         fitted.record["second_stage"] = second_stage(model, own, asked, some, held_out, settings.seed)
     fitted.architecture = replace(fitted.architecture, prior=fitted.record["second_stage"]["chosen"])
+
+
+def _calibrate(fitted: Fitted, settings: Settings, valid: Tensor, share: float) -> None:
+    """Let intervals reach as far as rows held out say that they must, where a share of values is missing."""
+    with own_randomness_and_threads(settings.seed, settings.threads):
+        fitted.calibration = calibrated(fitted.model, fitted.schema, valid, share, settings.seed, fitted.masking)
 
 
 def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, keep_active: bool) -> None:

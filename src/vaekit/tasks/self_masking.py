@@ -42,7 +42,7 @@ def not_at_random(
     architecture : Architecture
     codes : ndarray of shape (n_samples, *event_shape)
     tell : callable
-        Is told in words when it begins to look, which takes up to a minute where there are many columns.
+        Is told in words when it begins to look, which takes about a minute where there are many columns.
     """
     is_real = np.array(architecture.likelihoods) == "student-t"  # of a block alike for all
     if asked.purpose != "imputation" or not may_be_tight(asked) or codes.ndim != 2 or not is_real.any():
