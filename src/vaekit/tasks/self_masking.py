@@ -47,7 +47,7 @@ def not_at_random(
     is_real = np.array(architecture.likelihoods) == "student-t"  # of a block alike for all
     if asked.purpose != "imputation" or not may_be_tight(asked) or codes.ndim != 2 or not is_real.any():
         return np.zeros(0, dtype=np.int64)
-    if np.isnan(codes).any():
+    if _can_be_told(codes):
         tell("looking whether gaps depend on the missing values")
     return np.flatnonzero(self_masked(codes) & is_real)
 
@@ -84,7 +84,7 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
     """
     n_columns = codes.shape[1]
     found = np.zeros(n_columns, dtype=bool)
-    if not 2 <= n_columns <= min(MOST_COLUMNS, len(codes) / LEAST_ROWS):
+    if not _can_be_told(codes):
         return found
     rows = codes[spread(len(codes), ENOUGH_ROWS)].astype(np.float64)
     is_gap, values = np.isnan(rows), np.nan_to_num(_standardised(rows))
@@ -96,6 +96,12 @@ def self_masked(codes: Array) -> NDArray[np.bool_]:
     if told.any() and np.median(by_others[told]) < MORE:
         found[gappy] = (by_value > norm.isf(LEVEL_OF_MORE / 2)) & (by_others < MORE_OF_COLUMN)
     return found
+
+
+def _can_be_told(codes: Array) -> bool:
+    """Whether codes [n, D] have gaps, and as many columns and rows as it takes to say what these depend on."""
+    n, n_columns = codes.shape
+    return 2 <= n_columns <= min(MOST_COLUMNS, n / LEAST_ROWS) and bool(np.isnan(codes).any())
 
 
 def _standardised(rows: Array) -> Array:
