@@ -18,7 +18,7 @@ from vaekit.data.schema import Schema
 from vaekit.distributions.divergences import kl_by_unit
 from vaekit.models.build import Architecture, build
 from vaekit.objectives import OBJECTIVES, OF_AUTOENCODERS, OF_VAES, Bound, elbo
-from vaekit.tasks.score import log_terms, terms
+from vaekit.tasks.likelihood import log_terms, terms
 
 D, K, SIGMA = 6, 2, 0.7
 COLUMNS = torch.linalg.qr(torch.randn(D, K, generator=torch.Generator().manual_seed(0))).Q

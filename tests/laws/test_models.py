@@ -19,7 +19,7 @@ from vaekit.priors import PRIORS
 from vaekit.storage.model_file import load_model, save_model
 from vaekit.tasks.embed import embed
 from vaekit.tasks.fit import Options, choose_architecture, make_model
-from vaekit.tasks.score import terms as score_terms
+from vaekit.tasks.likelihood import terms as score_terms
 from vaekit.training.presets import PRESETS
 
 PRIOR_OF = {

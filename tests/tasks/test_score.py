@@ -8,8 +8,9 @@ from scipy import stats
 import vaekit
 from vaekit.errors import DataError, ParameterError
 from vaekit.models.fitted import Usual
+from vaekit.tasks.likelihood import terms
 from vaekit.tasks.observe import content_uniform
-from vaekit.tasks.score import surprise_nats, terms
+from vaekit.tasks.score import surprise_nats
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_bound_lies_below_the_likelihood(vae: vaekit.VAE, rows: np.ndarray) -> N
 def test_draws_in_chunks_are_the_draws_at_once(vae: vaekit.VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(8, 5)
     whole = terms(vae.model_, x, 64).log_likelihood
-    monkeypatch.setattr("vaekit.tasks.score.MOST_VALUES", 4 * 5 * 7)  # four rows, seven draws at once
+    monkeypatch.setattr("vaekit.tasks.likelihood.MOST_VALUES", 4 * 5 * 7)  # four rows, seven draws at once
     np.testing.assert_allclose(terms(vae.model_, x, 64).log_likelihood, whole, atol=1e-4)
 
 

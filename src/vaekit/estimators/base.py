@@ -45,13 +45,14 @@ from vaekit.tasks.fit import fit
 from vaekit.tasks.hub import push
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES
 from vaekit.tasks.options import Options
 from vaekit.tasks.plots import plot_codes, plot_history
 from vaekit.tasks.purposes import PURPOSES
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.report import report
 from vaekit.tasks.sample import sample
-from vaekit.tasks.score import IMPORTANCE_SAMPLES, Scores, score
+from vaekit.tasks.score import Scores, score
 from vaekit.tasks.second_stage import SECOND_STAGES
 from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
 from vaekit.tasks.tiles import Tell

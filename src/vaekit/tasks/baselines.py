@@ -27,8 +27,9 @@ from vaekit.models.fitted import Fitted
 from vaekit.tasks.compress import compress
 from vaekit.tasks.evaluate import knn_accuracy
 from vaekit.tasks.impute import expected
+from vaekit.tasks.likelihood import terms
 from vaekit.tasks.observe import observed
-from vaekit.tasks.score import known, oddities, surprise_nats, terms
+from vaekit.tasks.score import known, oddities, surprise_nats
 from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 

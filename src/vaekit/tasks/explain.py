@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.observe import observed
-from vaekit.tasks.score import IMPORTANCE_SAMPLES, MOST_VALUES, fixed_noise, known, n_draws
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.likelihood import nats_by_value
+from vaekit.tasks.score import known
+from vaekit.tasks.tiles import Tell
 
 LATENT = "latent"  # what the code takes, in the place of a column
 
@@ -54,22 +49,3 @@ def most_telling(nats: pl.DataFrame, n: int) -> list[str]:
     table, names = nats.to_numpy(), nats.columns
     order = np.argsort(-table, axis=1, kind="stable")[:, :n]
     return [", ".join(f"{names[j]} {row[j]:+.1f}" for j in chosen) for row, chosen in zip(table, order, strict=True)]
-
-
-def nats_by_value(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> NDArray[np.float64]:
-    """Return what values of codes [n, *event_shape] take in nats, and their code: [n, n_dims + 1]."""
-    noise = fixed_noise(n_draws(model), model.latent_dim).to(model.device)
-    n_parameters = math.prod(model.observation.parameter_shape)
-    in_tile = min(256, max(1, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))
-    model.eval()
-    return in_tiles(lambda x: _of_tile(model, observed(model, x), noise), rows, in_tile, tell).double().numpy()
-
-
-def _of_tile(model: LatentModel, x: Tensor, noise: Tensor) -> Tensor:
-    q = model.posterior(x)
-    z = q.transport(noise)  # [K, n, d]
-    by_value = model.log_likelihood_by_value(x, z)  # [K, n, D]
-    weights = by_value.sum(2) + model.prior().log_prob(z) - q.log_prob(z)  # [K, n]
-    values = -torch.einsum("kn,knd->nd", weights.softmax(0), by_value)
-    total = math.log(len(noise)) - weights.logsumexp(0)  # −log p(x), [n]
-    return torch.cat([values, (total - values.sum(1))[:, None]], dim=1)

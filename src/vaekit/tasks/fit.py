@@ -35,13 +35,13 @@ from vaekit.objectives.not_miwae import NotMIWAE
 from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.tasks.calibration import calibrated
 from vaekit.tasks.combinations import check_combination, objective_of
-from vaekit.tasks.explain import nats_by_value
 from vaekit.tasks.gaps import learned_gaps
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, nats_by_value, terms
 from vaekit.tasks.loading import MOST_HELD_OUT, Loaded, load_rows, looked_at, make_batches
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
 from vaekit.tasks.purposes import by_data, for_classes, for_compression, for_imputation, for_synthesis
-from vaekit.tasks.score import IMPORTANCE_SAMPLES, oddities, terms
+from vaekit.tasks.score import oddities
 from vaekit.tasks.second_stage import said, second_stage
 from vaekit.tasks.self_masking import not_at_random, said_of_gaps
 from vaekit.tasks.tiles import in_tiles

@@ -13,25 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from vaekit.data.batches import seed_of
-from vaekit.errors import ModelFileError, ParameterError
+from vaekit.errors import ModelFileError
 from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted, Usual
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, Floats, Terms, terms
 from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import Tell, in_tiles
 
-IMPORTANCE_SAMPLES = 64
-MOST_VALUES = 2**21  # values decoded at once: 8 MiB of float32, about what a cache holds
 NEIGHBOURS = 5
 NEAR = 1e-6  # of the prior's standard deviation: distances below it are alike
 BEYOND = 1e30  # nats of rows so far out that floats do not tell how far
 TAIL = 0.1  # of rows held out, beyond which surprise goes on as the mean excess does
 LEAST_IN_TAIL = 10
-
-Floats = NDArray[np.float64]
 
 
 class Scores(NamedTuple):
@@ -41,14 +36,6 @@ class Scores(NamedTuple):
     bits_per_dim: Floats
     oddity_nats: Floats
     tail_probability: Floats
-
-
-class Terms(NamedTuple):
-    """The importance-sampled terms of each row in nats, [n_samples] each."""
-
-    log_likelihood: Floats
-    elbo: Floats
-    reconstruction: Floats
 
 
 def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLES, tell: Tell | None = None) -> Scores:
@@ -91,54 +78,6 @@ def known(fitted: Fitted) -> Usual:
     if fitted.usual is None:
         raise ModelFileError("The model file does not tell what rows are usually like. Fit the model again.")
     return fitted.usual
-
-
-# -- likelihood --------------------------------------------------------------------------------------------------------
-
-
-def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell | None = None) -> Terms:
-    """Return the importance-sampled terms of codes [n, *event_shape] under K draws."""
-    if importance_samples < 1:
-        raise ParameterError(f"importance_samples must be at least 1; got {importance_samples}.")
-    noise = fixed_noise(n_draws(model, importance_samples), model.latent_dim).to(model.device)  # [K, 1, d]
-    n_parameters = math.prod(model.observation.parameter_shape)
-    in_tile = min(256, max(4, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))  # the same for any rows
-    per_chunk = max(1, MOST_VALUES // (in_tile * n_parameters))
-    model.eval()
-    table = in_tiles(lambda x: _terms_of_tile(model, x, noise, per_chunk), rows, in_tile, tell)  # [n, 3]
-    return Terms(*table.double().numpy().T)
-
-
-def _terms_of_tile(model: LatentModel, codes: Tensor, noise: Tensor, per_chunk: int) -> Tensor:
-    x = observed(model, codes)
-    chunks = [log_terms(model, x, part) for part in noise.split(per_chunk)]
-    # Each row's draws side by side: a sum down the columns would round a tile's last columns in another way.
-    likelihood, ratio = (torch.cat(c).T.contiguous() for c in zip(*chunks, strict=True))  # [n, K] each
-    weights = likelihood + ratio
-    log_likelihood = weights.logsumexp(1) - math.log(len(noise))
-    return torch.stack([log_likelihood, weights.mean(1), likelihood.mean(1)], dim=1)
-
-
-def log_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return log p(x | z) and log p(z) − log q(z | x) in nats, [K, n] each, for the draws of noise [K, 1, d]."""
-    q = model.posterior(x)
-    z = q.transport(noise)  # [K, n, d]
-    return model.log_likelihood(x, z), model.prior().log_prob(z) - q.log_prob(z)
-
-
-def n_draws(model: LatentModel, asked: int = IMPORTANCE_SAMPLES) -> int:
-    """Return how many draws to take: all draws of a point are alike."""
-    return 1 if model.point_mass else asked
-
-
-def fixed_noise(k: int, d: int) -> Tensor:
-    """Return K standard normal noises and half of them mirrored, so that odd errors cancel: [K, 1, d]."""
-    generator = torch.Generator().manual_seed(seed_of(6))
-    half = torch.randn((k + 1) // 2, 1, d, generator=generator)
-    return torch.cat([half, -half])[:k]
-
-
-# -- oddity ------------------------------------------------------------------------------------------------------------
 
 
 def oddities(model: LatentModel, codes: Tensor, rows: Tensor, found: Terms) -> Floats:
