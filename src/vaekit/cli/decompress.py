@@ -14,7 +14,7 @@ from vaekit.cli.shared import Quiet
 
 if TYPE_CHECKING:
     from vaekit.codec.container import Reader
-    from vaekit.tasks.tiles import Tell
+    from vaekit.data.progress import Tell
 
 
 def decompress(

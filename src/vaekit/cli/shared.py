@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from vaekit.data.progress import Tell
     from vaekit.models.fitted import Fitted
-    from vaekit.tasks.tiles import Tell
 
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, NAME.vae.")]
 DataPath = Annotated[

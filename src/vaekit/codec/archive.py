@@ -16,7 +16,8 @@ from vaekit.codec import array_tables, coding, frames, model_bytes
 from vaekit.codec.container import METHODS, Block, Reader
 from vaekit.codec.multiples import of_multiples
 from vaekit.codec.refusal import refused_as
-from vaekit.codec.workers import Tell, side_by_side
+from vaekit.codec.workers import side_by_side
+from vaekit.data.progress import Tell
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError
 

@@ -33,12 +33,11 @@ from vaekit.codec.rounded import Rounding, rounded
 from vaekit.codec.whole import array_to_codes, codes_to_array
 from vaekit.data.fields import Levels, Real
 from vaekit.data.frames import is_frame
+from vaekit.data.progress import Tell
 from vaekit.data.schema import Schema
 from vaekit.errors import CodecError, DataError, ParameterError
 
 Array = NDArray[Any]
-Tell = Callable[[float], None]
-
 SAMPLED_ROWS = 256
 PROBED_ROWS = 64  # of those, for what latent cells cost
 FINER = (1, 2, 4)  # cells that are tried for a quality

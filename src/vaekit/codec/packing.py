@@ -20,8 +20,9 @@ from vaekit.codec.container import LATENT, VAE, Block, Writer
 from vaekit.codec.dial import Dial
 from vaekit.codec.multiples import as_multiples
 from vaekit.codec.spool import Spool
-from vaekit.codec.workers import Tell, side_by_side
+from vaekit.codec.workers import side_by_side
 from vaekit.data.frames import is_frame
+from vaekit.data.progress import Tell, within
 from vaekit.data.schema import Schema
 from vaekit.errors import DataError, ParameterError
 
@@ -160,11 +161,6 @@ def _write(
         writer.close(names)
 
 
-def _part(tell: Tell | None, begin: float, end: float) -> Tell | None:
-    """Return what tells the share of a part of the work as that of all."""
-    return None if tell is None else lambda share: tell(begin + (end - begin) * share)
-
-
 def as_rows(data: Any) -> Array:
     """Return an array of rows as it is, contiguous.
 
@@ -193,7 +189,7 @@ def _add_rows(
     """Add the blocks of an array; it is told column by column where the model codes columns and that is shorter."""
     plan, own, each = lossy.Plan(rows, {}), None, tell
     if dial is not None and len(rows):
-        plan, each = lossy.planned(rows, model, dial, _part(tell, 0, PLANNING)), _part(tell, PLANNING, 1)
+        plan, each = lossy.planned(rows, model, dial, within(tell, 0, PLANNING)), within(tell, PLANNING, 1)
         if dial.target_bits is None:
             own = Dial(max_error=dial.most_off(rows.ravel()))  # of all columns alike
     header = _add_array(blocks, plan, model, model_size, processes, each)

@@ -13,9 +13,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from vaekit.data.progress import Tell
+
 BLOCKS_AT_ONCE = 8  # together they are as fast as more
 
-Tell = Callable[[float], None]
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 

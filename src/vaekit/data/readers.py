@@ -27,7 +27,8 @@ from vaekit.data.foreign import foreign_errors
 from vaekit.data.npy import npy_header, refuse_objects
 from vaekit.data.parts import PARTS, Data
 from vaekit.data.pictures import PICTURE_SUFFIXES, common_look, pictures_in, stacked
-from vaekit.data.streams import Sampled, Tell, is_sharded, sampled, sharded, stream_of
+from vaekit.data.progress import Tell
+from vaekit.data.streams import Sampled, is_sharded, sampled, sharded, stream_of
 from vaekit.data.windows import bounds_of, parse_rows
 from vaekit.errors import SourceError
 

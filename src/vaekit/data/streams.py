@@ -7,7 +7,7 @@ bounded sample of rows spread over all of it, and every chunk that is read is ch
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from glob import glob, has_magic
@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from vaekit.data.memory import resident_bytes
 from vaekit.data.parts import PARTS, Data, Part, PicturePart, part_of
 from vaekit.data.pictures import PICTURE_SUFFIXES, pictures_in
+from vaekit.data.progress import Tell
 from vaekit.data.windows import bounds_of
 from vaekit.errors import DataError, SourceError
 
 if TYPE_CHECKING:
     from vaekit.data.schema import Schema
-
-Tell = Callable[[float], None]
 
 MOST_SAMPLED, SAMPLED_BYTES = 131_072, 1 << 25  # rows that are looked at first, and their bytes
 RUNS = 256  # of neighbouring rows that these are taken in

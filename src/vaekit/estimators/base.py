@@ -26,6 +26,7 @@ from vaekit.codec import archive
 from vaekit.data.frames import frame_of
 from vaekit.data.html import html_table
 from vaekit.data.labels import labels_apart
+from vaekit.data.progress import Tell
 from vaekit.data.readers import opened, read
 from vaekit.data.streams import Sampled
 from vaekit.distributions.likelihoods import LIKELIHOODS
@@ -55,7 +56,6 @@ from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
 from vaekit.tasks.second_stage import SECOND_STAGES
 from vaekit.tasks.sweep import TRIALS, USUALLY, Trial, sweep
-from vaekit.tasks.tiles import Tell
 from vaekit.tasks.tune import tune
 from vaekit.training.diagnosis import Diagnosis, Finding
 from vaekit.training.distributed import World

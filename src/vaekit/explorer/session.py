@@ -15,6 +15,7 @@ from vaekit.data.batches import spread
 from vaekit.data.fields import Categorical
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.labels import Labels
+from vaekit.data.progress import Tell
 from vaekit.data.rows import take_rows
 from vaekit.errors import DataError, ParameterError, VaekitError
 from vaekit.explorer.looks import Plain, look, of_cells, of_levels, packed, said
@@ -26,7 +27,7 @@ from vaekit.tasks.plane import Plane
 from vaekit.tasks.reconstruct import reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, known, score
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 from vaekit.tasks.units import active_units
 
 MOST_DRAWN = 20_000  # points that are drawn and scored; beyond them there is a density

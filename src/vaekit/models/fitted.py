@@ -15,6 +15,7 @@ from vaekit.models.build import Architecture
 from vaekit.models.calibration import Calibration
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
+from vaekit.models.references import References
 from vaekit.models.self_masking import SelfMasking
 
 
@@ -26,7 +27,7 @@ class Usual:
     ----------
     codes : Tensor of shape (m, latent_dim)
         Means of q(z | x) of rows that the model was fitted on.
-    oddities : Tensor of float64, of shape (h, 3)
+    oddities : Tensor of float64, of shape (h, 4)
         Of rows held out.
     nats : Tensor of shape (n_dims + 1,)
         What each value of a row held out takes on average, and its code.
@@ -52,6 +53,8 @@ class Fitted:
         The model in whole numbers, which archives are made and read with; None where it has no such form.
     usual : Usual or None
         None until the model is finished.
+    references : References or None
+        None until the model is finished, and in files of before.
     gaps : Gaps or None
         Where new rows have gaps; None where the rows that the model was fitted on have none.
     linear : LinearClasses or None
@@ -68,6 +71,7 @@ class Fitted:
     record: dict[str, Any] = field(default_factory=dict)
     integer_model: bytes | None = None
     usual: Usual | None = None
+    references: References | None = None
     gaps: Gaps | None = None
     linear: LinearClasses | None = None
     calibration: Calibration | None = None

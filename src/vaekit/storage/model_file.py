@@ -2,9 +2,9 @@
 
 The header's JSON holds ``format`` (this page's version), ``vaekit`` (the package's), ``architecture``, ``units``
 (those kept of the decoder's inputs), ``schema``, ``record`` and ``weights_sha256``. The bytes of the integer model
-stand as a tensor among the weights, and so do what rows are usually like, where they have gaps, what tells their
-classes, how far intervals reach, and how gaps depend on what is missing. Files of a newer format are refused by its
-number.
+stand as a tensor among the weights, and so do what rows are usually like, some of the rows fitted on, where rows have
+gaps, what tells their classes, how far intervals reach, and how gaps depend on what is missing. Files of a newer format
+are refused by its number.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from vaekit.models.calibration import Calibration
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.gaps import Gaps
 from vaekit.models.linear_classes import LinearClasses
+from vaekit.models.references import References
 from vaekit.models.self_masking import SelfMasking
 from vaekit.storage.header import FORMAT, INTEGER_MODEL, check_format
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 BESIDE: dict[str, type[Any]] = {
     "usual": Usual,
+    "references": References,
     "gaps": Gaps,
     "linear": LinearClasses,
     "calibration": Calibration,

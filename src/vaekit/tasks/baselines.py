@@ -29,7 +29,7 @@ from vaekit.tasks.evaluate import knn_accuracy
 from vaekit.tasks.impute import expected
 from vaekit.tasks.likelihood import terms
 from vaekit.tasks.observe import observed
-from vaekit.tasks.score import known, oddities, surprise_nats
+from vaekit.tasks.score import known, oddities, references_of, surprise_nats
 from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 
@@ -275,7 +275,7 @@ def _broken(rows: Tensor) -> Tensor:
 
 def _oddity(fitted: Fitted, rows: Tensor) -> Floats:
     usual = known(fitted)
-    return surprise_nats(usual, oddities(fitted.model, usual.codes, rows, terms(fitted.model, rows, SAMPLED)))
+    return surprise_nats(usual, oddities(fitted.model, references_of(fitted), rows, terms(fitted.model, rows, SAMPLED)))
 
 
 def _told_apart(real: Floats, made: Floats) -> float:

@@ -20,11 +20,11 @@ from typing import Any
 
 from vaekit.data.files import TEMPORARY, PathLike, atomic_write, output_errors
 from vaekit.data.frames import is_frame
+from vaekit.data.progress import Tell
 from vaekit.data.readers import picture_names, read, rows_on_disk
 from vaekit.data.writers import write
 from vaekit.errors import OutputError, ParameterError, SourceError
 from vaekit.tasks.jobs import Job, Part
-from vaekit.tasks.tiles import Tell
 
 PART_ROWS = 10_000  # eight blocks of an archive, and some seconds of scoring
 MANIFEST = "_manifest.json"  # readers of folders of Parquet pass over what begins so

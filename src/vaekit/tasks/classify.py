@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaekit.data.progress import Tell
 from vaekit.errors import ParameterError
 from vaekit.models.classes import ModelOfClasses
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.observe import observed
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 
 
 def classify(fitted: Fitted, data: Any, tell: Tell | None = None) -> NDArray[Any]:

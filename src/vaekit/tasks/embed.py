@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vaekit.data.progress import Tell
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 
 
 def embed(fitted: Fitted, data: Any, tell: Tell | None = None) -> NDArray[np.float32]:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from vaekit.data.batches import spread
 from vaekit.data.fields import Categorical, Constant, Real
+from vaekit.data.progress import Tell
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.embed import embed
 from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, terms
 from vaekit.tasks.neighbourhoods import MOST_ROWS, neighbourhoods
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 from vaekit.training.measures import ACTIVE_VARIANCE, unit_means
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from vaekit.data.progress import Tell
 from vaekit.models.fitted import Fitted
 from vaekit.tasks.likelihood import nats_by_value
 from vaekit.tasks.score import known
-from vaekit.tasks.tiles import Tell
 
 LATENT = "latent"  # what the code takes, in the place of a column
 

@@ -29,12 +29,14 @@ from vaekit.models.classes import ModelOfClasses
 from vaekit.models.conditional import ConditionalVAE
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.inputs import make_inputs, n_inputs
+from vaekit.models.references import References
 from vaekit.objectives import NOT_COMPILED, OF_VAES, Objective
 from vaekit.objectives.conditional import Conditional
 from vaekit.objectives.not_miwae import NotMIWAE
 from vaekit.objectives.semi_supervised import SemiSupervised
 from vaekit.tasks.calibration import calibrated
 from vaekit.tasks.combinations import check_combination, objective_of
+from vaekit.tasks.distances import references
 from vaekit.tasks.gaps import learned_gaps
 from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, nats_by_value, terms
 from vaekit.tasks.loading import MOST_HELD_OUT, Loaded, load_rows, looked_at, make_batches
@@ -416,7 +418,9 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
         compression = add_integer_model(fitted, held_out, run, some)
         metrics = measure(model, train[spread(len(train), len(held_out))], held_out, settings.seed)
         metrics |= {"n_units_tried": n_tried, "without_latent_nats": without_latent}
-        fitted.usual = usual(model, train[spread(len(train), MOST_CODES)], held_out[:MOST_CALIBRATION])
+        some_codes = train[spread(len(train), MOST_CODES)]
+        fitted.references = references(model, some_codes)
+        fitted.usual = usual(model, some_codes, fitted.references, held_out[:MOST_CALIBRATION])
         fitted.gaps = learned_gaps(model, some) if fitted.schema.is_frame else None
     findings = diagnose(metrics, run.history.rows, run.facts.reason)
     fitted.record |= {
@@ -431,10 +435,10 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
     }
 
 
-def usual(model: LatentModel, train: Tensor, held_out: Tensor) -> Usual:
+def usual(model: LatentModel, train: Tensor, others: References, held_out: Tensor) -> Usual:
     """Return what rows held out are like beside those to train on."""
     codes = in_tiles(lambda x: model.posterior(observed(model, x)).mean.cpu(), train)
-    found = oddities(model, codes, held_out, terms(model, held_out, IMPORTANCE_SAMPLES))
+    found = oddities(model, others, held_out, terms(model, held_out, IMPORTANCE_SAMPLES))
     nats = nats_by_value(model, held_out[:SOME_EXPLAINED]).mean(0)
     return Usual(codes, torch.from_numpy(found), torch.from_numpy(nats))
 

@@ -18,6 +18,7 @@ from vaekit.data.batches import seed_of
 from vaekit.data.fields import Array, Binary, Categorical, Field
 from vaekit.data.filled import filled
 from vaekit.data.frames import frame_of, is_frame
+from vaekit.data.progress import Tell
 from vaekit.data.schema import Schema
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
@@ -25,7 +26,7 @@ from vaekit.models.fitted import Fitted
 from vaekit.models.self_masking import SelfMasking
 from vaekit.tasks.conditional import decoded, noises, weighted_codes, weighted_mean
 from vaekit.tasks.observe import observed
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 from vaekit.training.precision import own_randomness
 
 DRAWS = 512  # of z for each row

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaekit.data.batches import seed_of
+from vaekit.data.progress import Tell
 from vaekit.errors import ParameterError
 from vaekit.models.base import LatentModel
 from vaekit.tasks.observe import observed
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 
 IMPORTANCE_SAMPLES = 64
 MOST_VALUES = 2**21  # values decoded at once: 8 MiB of float32, about what a cache holds
@@ -76,9 +77,11 @@ def fixed_noise(k: int, d: int) -> Tensor:
     return torch.cat([half, -half])[:k]
 
 
-def nats_by_value(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> NDArray[np.float64]:
+def nats_by_value(
+    model: LatentModel, rows: Tensor, tell: Tell | None = None, importance_samples: int = IMPORTANCE_SAMPLES
+) -> NDArray[np.float64]:
     """Return what values of codes [n, *event_shape] take in nats, and their code: [n, n_dims + 1]."""
-    noise = fixed_noise(n_draws(model), model.latent_dim).to(model.device)
+    noise = fixed_noise(n_draws(model, importance_samples), model.latent_dim).to(model.device)
     n_parameters = math.prod(model.observation.parameter_shape)
     in_tile = min(256, max(1, MOST_VALUES // (IMPORTANCE_SAMPLES * n_parameters)))
     model.eval()

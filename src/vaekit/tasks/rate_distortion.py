@@ -13,9 +13,9 @@ from scipy.ndimage import uniform_filter
 from vaekit.codec import archive, packing
 from vaekit.codec.dial import Dial
 from vaekit.codec.loss import Loss
+from vaekit.data.progress import Tell
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.tiles import Tell
 
 Array = NDArray[Any]
 

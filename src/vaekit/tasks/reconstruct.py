@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from vaekit.data.progress import Tell
 from vaekit.errors import DataError
 from vaekit.models.fitted import Fitted
-from vaekit.tasks.tiles import Tell, in_tiles
+from vaekit.tasks.tiles import in_tiles
 
 
 def reconstruct(fitted: Fitted, data: Any, tell: Tell | None = None) -> Any:

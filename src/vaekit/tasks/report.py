@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vaekit.data.batches import spread
 from vaekit.data.frames import columns_of, is_frame
 from vaekit.data.labels import Labels
+from vaekit.data.progress import Tell
 from vaekit.data.rows import n_rows, take_rows
 from vaekit.models.fitted import Fitted
 from vaekit.storage.model_file import weights_digest
@@ -28,7 +29,6 @@ from vaekit.tasks.plane import Plane
 from vaekit.tasks.reconstruct import decode, reconstruct
 from vaekit.tasks.sample import sample
 from vaekit.tasks.score import Scores, score
-from vaekit.tasks.tiles import Tell
 from vaekit.tasks.units import active_units
 
 Array = NDArray[Any]

@@ -1,9 +1,10 @@
 """Score: how likely each row is, by importance sampling, and how odd beside rows held out.
 
-A row is odd in three ways: it is unlikely, −log p(x); its code leaves much unexplained, −E_q log p(x | z); its code is
-far from those of rows that the model was fitted on. Each is told as nats of surprise, −log of the share of rows held
-out that are odder, and the three are added, as Fisher (1932, section 21.1) adds independent tests. What the sum is
-worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
+A row is odd in four ways: it is unlikely, −log p(x); its values are far from those of rows that the model was fitted
+on; its code is; what its code leaves unexplained of each value is. Each is told as nats of surprise, −log of the share
+of rows held out that are odder, and the four are added, as Fisher (1932, section 21.1) adds independent tests. What the
+sum is worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend
+on.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from vaekit.data.progress import Tell, within
 from vaekit.errors import ModelFileError
 from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted, Usual
+from vaekit.models.references import References
+from vaekit.tasks.distances import distances
 from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, Floats, Terms, terms
-from vaekit.tasks.observe import observed
-from vaekit.tasks.tiles import Tell, in_tiles
 
-NEIGHBOURS = 5
-NEAR = 1e-6  # of the prior's standard deviation: distances below it are alike
+NEAR = 1e-6  # of the largest: oddities no farther apart are alike
 BEYOND = 1e30  # nats of rows so far out that floats do not tell how far
 TAIL = 0.1  # of rows held out, beyond which surprise goes on as the mean excess does
 LEAST_IN_TAIL = 10
+OF_LIKELIHOOD = 0.75  # of the time that a row takes
 
 
 class Scores(NamedTuple):
@@ -59,9 +60,9 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
         `oddity_nats` is large for an anomaly, whichever way it is one; `tail_probability` is the share of held-out rows
         that are at least as odd: small for an anomaly, and uniform on [0, 1] for rows like those held out.
     """
-    rows, usual = fitted.rows(data), known(fitted)
-    found = terms(fitted.model, rows, importance_samples, tell)
-    oddity = surprise_nats(usual, oddities(fitted.model, usual.codes, rows, found))
+    rows, usual, others = fitted.rows(data), known(fitted), references_of(fitted)
+    found = terms(fitted.model, rows, importance_samples, within(tell, 0, OF_LIKELIHOOD))
+    oddity = surprise_nats(usual, oddities(fitted.model, others, rows, found, within(tell, OF_LIKELIHOOD, 1)))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
     nats = np.where(np.isnan(found.log_likelihood), -np.inf, found.log_likelihood)  # of rows beyond all floats
     return Scores(nats, -nats / n_observed / math.log(2), oddity, _share_as_odd(usual_oddity(fitted), oddity))
@@ -80,33 +81,40 @@ def known(fitted: Fitted) -> Usual:
     return fitted.usual
 
 
-def oddities(model: LatentModel, codes: Tensor, rows: Tensor, found: Terms) -> Floats:
-    """Return in what ways rows are odd, each large for an anomaly: [n, 3].
+def references_of(fitted: Fitted) -> References:
+    """Return the rows beside which others are near or far.
+
+    Raises
+    ------
+    ModelFileError
+        When the model's file is of before files held these.
+    """
+    if fitted.references is None:
+        raise ModelFileError("The model file holds no rows that others could be odd beside. Fit the model again.")
+    return fitted.references
+
+
+def oddities(model: LatentModel, others: References, rows: Tensor, found: Terms, tell: Tell | None = None) -> Floats:
+    """Return in what ways rows are odd, each large for an anomaly: [n, 4].
 
     Parameters
     ----------
     model : LatentModel
-    codes : Tensor of shape (m, latent_dim)
+    others : References
         Of rows that the model was fitted on.
     rows : Tensor of shape (n, *event_shape)
     found : Terms
         Of these rows.
+    tell : callable, optional
+        Is told the share that is done.
     """
-    distance = in_tiles(lambda x: _distance(model.posterior(observed(model, x)).mean.cpu(), codes), rows)
-    far = np.log(distance.double().numpy() + NEAR)
-    each = np.stack([-found.log_likelihood, -found.reconstruction, far], axis=1)
+    far = distances(model, others, rows, tell).double().numpy()
+    each = np.column_stack([-found.log_likelihood, far])
     return np.nan_to_num(each, nan=BEYOND, posinf=BEYOND).clip(-BEYOND, BEYOND)
 
 
-def _distance(z: Tensor, codes: Tensor) -> Tensor:
-    """Return how far codes z [n, d] are from the fifth nearest of others [m, d], one that is the same not counted."""
-    each = torch.cdist(z, codes, compute_mode="donot_use_mm_for_euclid_dist")  # 0 for the same
-    near = each.topk(min(NEIGHBOURS + 1, len(codes)), largest=False).values
-    return torch.where(near[:, 0] == 0, near[:, -1], near[:, max(0, near.shape[1] - 2)])
-
-
 def surprise_nats(usual: Usual, found: Floats) -> Floats:
-    """Return the surprise of rows' oddities [n, 3], in all: [n]."""
+    """Return the surprise of rows' oddities [n, 4], in all: [n]."""
     return sum((_surprise(u, x) for u, x in zip(usual.oddities.numpy().T, found.T, strict=True)), np.zeros(len(found)))
 
 

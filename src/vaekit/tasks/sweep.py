@@ -18,6 +18,7 @@ import numpy as np
 
 from vaekit.data.batches import seed_of
 from vaekit.data.frames import is_frame
+from vaekit.data.progress import Tell
 from vaekit.data.readers import read
 from vaekit.data.schema import as_array
 from vaekit.errors import MissingExtraError, ParameterError, TrainingError
@@ -26,7 +27,6 @@ from vaekit.storage.model_file import save_model
 from vaekit.tasks.fit import choose_architecture, fit, plain_options
 from vaekit.tasks.loading import load_rows
 from vaekit.tasks.options import Options
-from vaekit.tasks.tiles import Tell
 from vaekit.training.presets import CHANNELS, parse_seconds
 from vaekit.training.progress import EpochEnded, Event
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-TILE = 512
+from vaekit.data.progress import Tell
 
-Tell = Callable[[float], None]
+TILE = 512
 
 
 @torch.no_grad()

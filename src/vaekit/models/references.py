@@ -1,0 +1,26 @@
+"""The rows beside which others are near or far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class References:
+    """Some rows that a model was fitted on, told in three ways: see `vaekit.tasks.distances`.
+
+    Parameters
+    ----------
+    values : Tensor of shape (m, F)
+        As the encoder reads them.
+    codes : Tensor of shape (m, latent_dim)
+        Means of q(z | x).
+    nats : Tensor of shape (m, n_dims + 1)
+        What each value takes, and the code.
+    """
+
+    values: Tensor
+    codes: Tensor
+    nats: Tensor

@@ -1,0 +1,76 @@
+"""Distances: how far rows are from a few that the model was fitted on, in their values, codes and nats by value.
+
+Odd rows that are many and alike are near to each other, and a model learns them as if they were ordinary. Few of them
+are in a small sample of all rows, though: a row is odd that is far from the nearest row of a sample, on average over
+samples (Sugiyama and Borgwardt, 2013, "Rapid Distance-Based Outlier Detection via Sampling", NeurIPS; Bandaragoda et
+al., 2018, doi:10.1111/coin.12156). Of the rows to draw samples from, the tenth that is farthest from samples of eight
+is left out first, as estimates of what is usual are trimmed (Huber, 1981, chapter 1).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vaekit.data.batches import seed_of
+from vaekit.data.progress import Tell
+from vaekit.models.base import LatentModel
+from vaekit.models.references import References
+from vaekit.tasks.likelihood import nats_by_value
+from vaekit.tasks.observe import observed
+from vaekit.tasks.tiles import in_tiles
+
+MOST = 512  # rows kept
+MOST_KEPT = 2**17  # numbers of theirs: half a megabyte
+SAMPLE = 64  # rows
+SMALL_SAMPLE = 8
+LEFT_OUT = 0.1  # of all rows
+DRAWS = 16  # for nats by value
+FARTHEST = 1e15  # whose square is a float
+
+
+def references(model: LatentModel, rows: Tensor) -> References:
+    """Return some of the rows of codes [n, *event_shape] that a model was fitted on, in random order."""
+    generator = torch.Generator().manual_seed(seed_of(13))
+    all_of_them = told(model, rows[torch.randperm(len(rows), generator=generator)])
+    values = all_of_them.values
+    far = distance(values, values[:MOST], SMALL_SAMPLE)
+    usual = far <= far.quantile(1 - LEFT_OUT)
+    width = sum(part.shape[1] for part in vars(all_of_them).values())
+    most = min(MOST, max(SAMPLE, MOST_KEPT // width))
+    return References(**{name: part[usual][:most].clone() for name, part in vars(all_of_them).items()})
+
+
+def told(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> References:
+    """Return rows of codes [n, *event_shape] in the three ways."""
+    values = in_tiles(lambda x: model.inputs(observed(model, x)).flatten(1).float().cpu(), rows)  # type: ignore[operator]
+    codes = in_tiles(lambda x: model.posterior(observed(model, x)).mean.cpu(), rows)
+    nats = torch.from_numpy(nats_by_value(model, rows, tell, DRAWS)).float()
+    return References(*(part.nan_to_num(FARTHEST).clamp(-FARTHEST, FARTHEST) for part in (values, codes, nats)))
+
+
+def distances(model: LatentModel, others: References, rows: Tensor, tell: Tell | None = None) -> Tensor:
+    """Return how far rows of codes [n, *event_shape] are from others in each way: [n, 3]."""
+    own = vars(told(model, rows, tell))
+    return torch.stack([distance(own[name], part) for name, part in vars(others).items()], dim=1)
+
+
+def distance(x: Tensor, others: Tensor, sample: int = SAMPLE) -> Tensor:
+    """Return how far x [n, F] are from the nearest of a sample of others [m, F], on average over samples: [n].
+
+    Each number counts by the others' standard deviation. Of a sample, one row that is the same is not counted: it may
+    be the row itself.
+
+    Examples
+    --------
+    >>> others = torch.tensor([[-1.0], [1.0], [0.0], [0.0]])
+    >>> distance(torch.tensor([[0.0], [1.0], [10.0]]), others, sample=2) * others.std(correction=0)
+    tensor([0.5000, 1.5000, 9.5000])
+    """
+    scale = others.std(0, correction=0) if len(others) > 1 else torch.ones(others.shape[1])
+    x, others = (part / torch.where(scale > 0, scale, 1.0) for part in (x, others))
+    n_samples = max(1, len(others) // sample)
+    each = in_tiles(lambda tile: torch.cdist(tile, others, compute_mode="donot_use_mm_for_euclid_dist"), x)  # [n, m]
+    in_sample = each[:, : len(others) // n_samples * n_samples].unflatten(1, (n_samples, -1))
+    near = in_sample.topk(min(2, in_sample.shape[2]), largest=False).values  # [n, n_samples, 2]
+    return torch.where(near[..., 0] == 0, near[..., -1], near[..., 0]).mean(1)
