@@ -21,7 +21,8 @@ from vaekit.storage.model_file import load_model, save_model, weights_digest
 from vaekit.storage.tensor_file import read_tensors, write_tensors
 
 RNG = np.random.default_rng(0)
-USUAL = {"usual.codes", "usual.oddities", "usual.nats"}
+USUAL = {f"usual.{name}" for name in ("codes", "oddities", "nats")}
+USUAL |= {f"references.{name}" for name in ("values", "codes", "nats", "usual")}
 SECRET = 123.456789
 
 
@@ -181,13 +182,14 @@ def test_its_size_does_not_grow_with_the_rows(tmp_path):
     for n in (2_000, 20_000):
         vae = vaekit.VAE(1, epochs=1, hidden=(4,), batch_size=2_000).fit(RNG.normal(size=(n, 3)))
         sizes.append(os.path.getsize(vae.save(tmp_path / "m.vae")))
-    assert sizes[1] < sizes[0] + 25_000  # of rows held out at most 1,000 are told of
+    assert sizes[1] < sizes[0] + 32_000  # of rows held out at most 1,000 are told of, each by four numbers
 
 
 def test_what_is_usual_comes_back(small):
     estimator, path = small
-    before, after = estimator.fitted_.usual, vaekit.load(path).fitted_.usual
-    assert all(torch.equal(values, getattr(after, name)) for name, values in vars(before).items())
+    again = vaekit.load(path).fitted_
+    for before, after in ((estimator.fitted_.usual, again.usual), (estimator.fitted_.references, again.references)):
+        assert all(torch.equal(values, getattr(after, name)) for name, values in vars(before).items())
 
 
 def test_a_file_that_does_not_tell_what_is_usual_is_told_of(small):
@@ -195,6 +197,14 @@ def test_a_file_that_does_not_tell_what_is_usual_is_told_of(small):
     estimator.fitted_.usual = None
     with pytest.raises(vaekit.ModelFileError, match="does not tell what rows are usually like. Fit the model again"):
         estimator.score_samples(RNG.normal(size=(2, 3)))
+
+
+def test_a_file_of_before_rows_were_kept_is_told_of(small):
+    estimator = vaekit.load(small[1])
+    estimator.fitted_.references = None
+    with pytest.raises(vaekit.ModelFileError, match="no rows that others could be odd beside. Fit the model again"):
+        estimator.score_samples(RNG.normal(size=(2, 3)))
+    assert np.isfinite(estimator.explain(RNG.normal(size=(2, 3))).to_numpy()).all()
 
 
 # -- what it refuses ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from vaekit.errors import DataError, ParameterError
 from vaekit.models.fitted import Usual
 from vaekit.tasks.likelihood import terms
 from vaekit.tasks.observe import content_uniform
-from vaekit.tasks.score import surprise_nats
+from vaekit.tasks.score import WEIGHTS, surprise_nats
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,12 @@ def test_tail_probability_of_an_anomaly_is_small(vae: vaekit.VAE, rows: np.ndarr
     assert np.median(vae.score_rows(broken).tail_probability) < 0.05
 
 
-def test_an_oddity_is_that_of_the_product_of_three_shares() -> None:
-    ranks = np.arange(1.0, 100.0)[:, None].repeat(3, axis=1)  # of 99 rows held out, alike in the three ways
+def test_an_oddity_is_that_of_the_product_of_four_shares() -> None:
+    ranks = np.arange(1.0, 100.0)[:, None].repeat(4, axis=1)  # of 99 rows held out, alike in the four ways
     usual = Usual(codes=torch.zeros(1, 1), oddities=torch.from_numpy(ranks), nats=torch.zeros(1))
-    oddity = surprise_nats(usual, np.array([[0.0, 0.0, 0.0], [51.0, 81.0, 0.0], [81.0, 81.0, 81.0], [1e9, 0.0, 0.0]]))
-    shares = [[1, 1, 1], [0.5, 0.2, 1], [0.2, 0.2, 0.2]]
-    assert np.exp(-oddity[:3]) == pytest.approx(np.prod(shares, axis=1))
+    oddity = surprise_nats(usual, np.array([[0.0, 0, 0, 0], [51, 81, 0, 0], [81, 81, 81, 51], [1e9, 0, 0, 0]]))
+    shares = [[1, 1, 1, 1], [0.5, 0.2, 1, 1], [0.2, 0.2, 0.2, 0.5]]
+    assert np.exp(-oddity[:3]) == pytest.approx(np.prod(np.power(shares, WEIGHTS), axis=1))
     assert oddity[3] > 1e6  # far out in one way is far out
 
 

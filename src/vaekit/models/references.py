@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class References:
-    """Some rows that a model was fitted on, told in three ways: see `vaekit.tasks.distances`.
+    """Some rows that a model was fitted on: see `vaekit.tasks.distances`.
 
     Parameters
     ----------
@@ -19,8 +19,11 @@ class References:
         Means of q(z | x).
     nats : Tensor of shape (m, n_dims + 1)
         What each value takes, and the code.
+    usual : Tensor of bool, of shape (m,)
+        Whether a row is none of the oddest.
     """
 
     values: Tensor
     codes: Tensor
     nats: Tensor
+    usual: Tensor

@@ -1,10 +1,11 @@
-"""Distances: how far rows are from a few that the model was fitted on, in their values, codes and nats by value.
+"""Distances: how far rows are from a few that the model was fitted on, in values, in codes and in nats by value.
 
 Odd rows that are many and alike are near to each other, and a model learns them as if they were ordinary. Few of them
-are in a small sample of all rows, though: a row is odd that is far from the nearest row of a sample, on average over
-samples (Sugiyama and Borgwardt, 2013, "Rapid Distance-Based Outlier Detection via Sampling", NeurIPS; Bandaragoda et
-al., 2018, doi:10.1111/coin.12156). Of the rows to draw samples from, the tenth that is farthest from samples of eight
-is left out first, as estimates of what is usual are trimmed (Huber, 1981, chapter 1).
+are in a small sample of all rows, though: far is who is far from the nearest row of a sample, on average over samples
+(Sugiyama and Borgwardt, 2013, "Rapid Distance-Based Outlier Detection via Sampling", NeurIPS; Bandaragoda et al., 2018,
+doi:10.1111/coin.12156). Of the rows to draw samples from, the tenth that is farthest from samples of eight is left out
+first, as estimates of what is usual are trimmed. Where no odd row was fitted on, the nearest of all rows tells more, of
+values and of what the codes leave unexplained of them together.
 """
 
 from __future__ import annotations
@@ -30,29 +31,38 @@ FARTHEST = 1e15  # whose square is a float
 
 
 def references(model: LatentModel, rows: Tensor) -> References:
-    """Return some of the rows of codes [n, *event_shape] that a model was fitted on, in random order."""
-    generator = torch.Generator().manual_seed(seed_of(13))
-    all_of_them = told(model, rows[torch.randperm(len(rows), generator=generator)])
-    values = all_of_them.values
-    far = distance(values, values[:MOST], SMALL_SAMPLE)
-    usual = far <= far.quantile(1 - LEFT_OUT)
-    width = sum(part.shape[1] for part in vars(all_of_them).values())
+    """Return some of the rows of codes [n, *event_shape] that a model was fitted on, drawn at random."""
+    width = sum(part.shape[1] for part in told(model, rows[:1]))
     most = min(MOST, max(SAMPLE, MOST_KEPT // width))
-    return References(**{name: part[usual][:most].clone() for name, part in vars(all_of_them).items()})
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(13)))
+    values, codes, nats = told(model, rows[order[:most]])
+    far = distance(values, values, SMALL_SAMPLE)
+    return References(values, codes, nats, far <= far.quantile(1 - LEFT_OUT))
 
 
-def told(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> References:
-    """Return rows of codes [n, *event_shape] in the three ways."""
+def told(model: LatentModel, rows: Tensor, tell: Tell | None = None) -> list[Tensor]:
+    """Return what the encoder reads of rows [n, *event_shape], their codes and their nats by value: [n, ...] each."""
     values = in_tiles(lambda x: model.inputs(observed(model, x)).flatten(1).float().cpu(), rows)  # type: ignore[operator]
     codes = in_tiles(lambda x: model.posterior(observed(model, x)).mean.cpu(), rows)
     nats = torch.from_numpy(nats_by_value(model, rows, tell, DRAWS)).float()
-    return References(*(part.nan_to_num(FARTHEST).clamp(-FARTHEST, FARTHEST) for part in (values, codes, nats)))
+    return [part.nan_to_num(FARTHEST).clamp(-FARTHEST, FARTHEST) for part in (values, codes, nats)]
 
 
 def distances(model: LatentModel, others: References, rows: Tensor, tell: Tell | None = None) -> Tensor:
-    """Return how far rows of codes [n, *event_shape] are from others in each way: [n, 3]."""
-    own = vars(told(model, rows, tell))
-    return torch.stack([distance(own[name], part) for name, part in vars(others).items()], dim=1)
+    """Return how far rows of codes [n, *event_shape] are from others: [n, 3].
+
+    In their values and in their codes from samples of those that are usual, and in values and nats together from the
+    nearest of all.
+    """
+    values, codes, nats = told(model, rows, tell)
+    return torch.stack(
+        [
+            distance(values, others.values[others.usual]),
+            distance(codes, others.codes[others.usual]),
+            distance(torch.cat([values, nats], 1), torch.cat([others.values, others.nats], 1), len(others.values)),
+        ],
+        dim=1,
+    )
 
 
 def distance(x: Tensor, others: Tensor, sample: int = SAMPLE) -> Tensor:

@@ -1,10 +1,10 @@
 """Score: how likely each row is, by importance sampling, and how odd beside rows held out.
 
-A row is odd in four ways: it is unlikely, −log p(x); its values are far from those of rows that the model was fitted
-on; its code is; what its code leaves unexplained of each value is. Each is told as nats of surprise, −log of the share
-of rows held out that are odder, and the four are added, as Fisher (1932, section 21.1) adds independent tests. What the
-sum is worth is again the share of rows held out that have as much: a chance of false alarm, whatever the parts depend
-on.
+A row is odd in four ways: it is unlikely, −log p(x); its values are far from those of usual rows; its code is far from
+theirs; its values and what its code leaves unexplained of them are like those of no other row. Each is told as nats of
+surprise, −log of the share of rows held out that are odder, and the four are added with weights (Good, 1955,
+doi:10.1111/j.2517-6161.1955.tb00201.x), as Fisher adds independent tests. What the sum is worth is again the share of
+rows held out that have as much: a chance of false alarm, whatever the parts depend on.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ NEAR = 1e-6  # of the largest: oddities no farther apart are alike
 BEYOND = 1e30  # nats of rows so far out that floats do not tell how far
 TAIL = 0.1  # of rows held out, beyond which surprise goes on as the mean excess does
 LEAST_IN_TAIL = 10
+WEIGHTS = (1.0, 2.0, 1.0, 1.0)  # of each way; far values do not depend on what the model made of odd rows
 OF_LIKELIHOOD = 0.75  # of the time that a row takes
 
 
@@ -115,7 +116,8 @@ def oddities(model: LatentModel, others: References, rows: Tensor, found: Terms,
 
 def surprise_nats(usual: Usual, found: Floats) -> Floats:
     """Return the surprise of rows' oddities [n, 4], in all: [n]."""
-    return sum((_surprise(u, x) for u, x in zip(usual.oddities.numpy().T, found.T, strict=True)), np.zeros(len(found)))
+    ways = zip(WEIGHTS, usual.oddities.numpy().T, found.T, strict=True)
+    return sum((weight * _surprise(like, x) for weight, like, x in ways), np.zeros(len(found)))
 
 
 def _surprise(usual: Floats, x: Floats) -> Floats:
