@@ -68,7 +68,7 @@ from vaekit.training.settings import Settings
 HELD_OUT_SHARE = 0.1  # the bound at an epoch's end takes held-out rows as many as this share of the training rows,
 SOME_HELD_OUT = 1_000  # or so many if they are more
 MOST_CALIBRATION = 1_000
-MOST_CODES = 2_000  # that others are near to or far from
+MOST_CODES = 2_000  # of rows fitted on
 SOME_EXPLAINED = 200
 SOME_ROWS = 20_000  # enough to set a bias or fit a mixture
 

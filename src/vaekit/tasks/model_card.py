@@ -16,8 +16,8 @@ from vaekit.training.progress import duration
 
 MEANT_FOR = (
     "Meant for rows like those it was trained on. Scores are bounds, and compare within one model; of rows unlike "
-    "all it has seen they say only that. The file keeps the codes of up to 2,000 rows, which decode to something "
-    "like these rows: where the rows are secret, so is the file."
+    "all it has seen they say only that. The file keeps up to 512 of the rows as the encoder reads them, and the codes "
+    "of up to 2,000: where the rows are secret, so is the file."
 )
 BEGIN = "<!-- vaekit push writes anew what stands from here -->"
 END = "<!-- to here -->"
