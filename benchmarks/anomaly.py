@@ -17,6 +17,7 @@ import os
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -147,7 +148,13 @@ def main() -> None:
             print({p["detector"]: round(p["AUROC"], 1) for p in future.result()}, future.result()[0], flush=True)
     finally:
         pool.shutdown(cancel_futures=True)
-    publish("anomaly", __doc__.split("Protocol: ")[1].strip().replace("\n", " "), summary(points), points=points)
+    publish(
+        "anomaly",
+        __doc__.split("Protocol: ")[1].strip().replace("\n", " "),
+        summary(points),
+        pyod=version("pyod"),
+        points=points,
+    )
 
 
 if __name__ == "__main__":
