@@ -196,14 +196,14 @@ def test_a_file_that_does_not_tell_what_is_usual_is_told_of(small):
     estimator = vaekit.load(small[1])
     estimator.fitted_.usual = None
     with pytest.raises(vaekit.ModelFileError, match="does not tell what rows are usually like. Fit the model again"):
-        estimator.score_samples(RNG.normal(size=(2, 3)))
+        estimator.score_rows(RNG.normal(size=(2, 3)))
 
 
 def test_a_file_of_before_rows_were_kept_is_told_of(small):
     estimator = vaekit.load(small[1])
     estimator.fitted_.references = None
     with pytest.raises(vaekit.ModelFileError, match="no rows that others could be odd beside. Fit the model again"):
-        estimator.score_samples(RNG.normal(size=(2, 3)))
+        estimator.score_rows(RNG.normal(size=(2, 3)))
     assert np.isfinite(estimator.explain(RNG.normal(size=(2, 3))).to_numpy()).all()
 
 

@@ -46,7 +46,7 @@ from vaekit.tasks.fit import fit
 from vaekit.tasks.hub import push
 from vaekit.tasks.impute import impute, impute_draws, intervals
 from vaekit.tasks.interpolate import interpolate
-from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, log_likelihood
 from vaekit.tasks.options import Options
 from vaekit.tasks.plots import plot_codes, plot_history
 from vaekit.tasks.purposes import PURPOSES
@@ -388,7 +388,8 @@ class LatentEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def score_samples(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> NDArray[np.float64]:  # noqa: N803
         """Return the log-likelihood of each row in nats, an importance-sampled bound with fixed noise: [n_samples]."""
-        return score(self._fitted(), loaded(X), importance_samples).log_likelihood_nats
+        fitted = self._fitted()
+        return log_likelihood(fitted.model, fitted.rows(loaded(X)), importance_samples)
 
     def score_rows(self, X: Any, importance_samples: int = IMPORTANCE_SAMPLES) -> Scores:  # noqa: N803
         """Return log-likelihood in nats, bits per dimension, oddity in nats and tail probability of each row."""

@@ -27,7 +27,7 @@ from vaekit.models.fitted import Fitted
 from vaekit.tasks.compress import compress
 from vaekit.tasks.evaluate import knn_accuracy
 from vaekit.tasks.impute import expected
-from vaekit.tasks.likelihood import terms
+from vaekit.tasks.likelihood import log_likelihood
 from vaekit.tasks.observe import observed
 from vaekit.tasks.score import known, oddities, references_of, surprise_nats
 from vaekit.tasks.tiles import in_tiles
@@ -274,8 +274,8 @@ def _broken(rows: Tensor) -> Tensor:
 
 
 def _oddity(fitted: Fitted, rows: Tensor) -> Floats:
-    usual = known(fitted)
-    return surprise_nats(usual, oddities(fitted.model, references_of(fitted), rows, terms(fitted.model, rows, SAMPLED)))
+    nats = log_likelihood(fitted.model, rows, SAMPLED)
+    return surprise_nats(known(fitted), oddities(fitted.model, references_of(fitted), rows, nats))
 
 
 def _told_apart(real: Floats, made: Floats) -> float:

@@ -38,7 +38,7 @@ from vaekit.tasks.calibration import calibrated
 from vaekit.tasks.combinations import check_combination, objective_of
 from vaekit.tasks.distances import references
 from vaekit.tasks.gaps import learned_gaps
-from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, nats_by_value, terms
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, log_likelihood, nats_by_value
 from vaekit.tasks.loading import MOST_HELD_OUT, Loaded, load_rows, looked_at, make_batches
 from vaekit.tasks.observe import observed
 from vaekit.tasks.options import Options
@@ -438,7 +438,7 @@ def finish(run: Run, fitted: Fitted, valid: Tensor, without_latent: float, *, ke
 def usual(model: LatentModel, train: Tensor, others: References, held_out: Tensor) -> Usual:
     """Return what rows held out are like beside those to train on."""
     codes = in_tiles(lambda x: model.posterior(observed(model, x)).mean.cpu(), train)
-    found = oddities(model, others, held_out, terms(model, held_out, IMPORTANCE_SAMPLES))
+    found = oddities(model, others, held_out, log_likelihood(model, held_out, IMPORTANCE_SAMPLES))
     nats = nats_by_value(model, held_out[:SOME_EXPLAINED]).mean(0)
     return Usual(codes, torch.from_numpy(found), torch.from_numpy(nats))
 

@@ -35,6 +35,12 @@ class Terms(NamedTuple):
     reconstruction: Floats
 
 
+def log_likelihood(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell | None = None) -> Floats:
+    """Return log p(x) in nats of codes [n, *event_shape], −inf of rows beyond all floats: [n]."""
+    found = terms(model, rows, importance_samples, tell).log_likelihood
+    return np.where(np.isnan(found), -np.inf, found)
+
+
 def terms(model: LatentModel, rows: Tensor, importance_samples: int, tell: Tell | None = None) -> Terms:
     """Return the importance-sampled terms of codes [n, *event_shape] under K draws."""
     if importance_samples < 1:

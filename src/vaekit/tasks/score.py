@@ -21,7 +21,7 @@ from vaekit.models.base import LatentModel
 from vaekit.models.fitted import Fitted, Usual
 from vaekit.models.references import References
 from vaekit.tasks.distances import distances
-from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, Floats, Terms, terms
+from vaekit.tasks.likelihood import IMPORTANCE_SAMPLES, Floats, log_likelihood
 
 NEAR = 1e-6  # of the largest: oddities no farther apart are alike
 BEYOND = 1e30  # nats of rows so far out that floats do not tell how far
@@ -62,10 +62,9 @@ def score(fitted: Fitted, data: Any, importance_samples: int = IMPORTANCE_SAMPLE
         that are at least as odd: small for an anomaly, and uniform on [0, 1] for rows like those held out.
     """
     rows, usual, others = fitted.rows(data), known(fitted), references_of(fitted)
-    found = terms(fitted.model, rows, importance_samples, within(tell, 0, OF_LIKELIHOOD))
-    oddity = surprise_nats(usual, oddities(fitted.model, others, rows, found, within(tell, OF_LIKELIHOOD, 1)))
+    nats = log_likelihood(fitted.model, rows, importance_samples, within(tell, 0, OF_LIKELIHOOD))
+    oddity = surprise_nats(usual, oddities(fitted.model, others, rows, nats, within(tell, OF_LIKELIHOOD, 1)))
     n_observed = (~rows.float().isnan()).flatten(1).sum(1).cpu().numpy().clip(1)
-    nats = np.where(np.isnan(found.log_likelihood), -np.inf, found.log_likelihood)  # of rows beyond all floats
     return Scores(nats, -nats / n_observed / math.log(2), oddity, _share_as_odd(usual_oddity(fitted), oddity))
 
 
@@ -95,7 +94,9 @@ def references_of(fitted: Fitted) -> References:
     return fitted.references
 
 
-def oddities(model: LatentModel, others: References, rows: Tensor, found: Terms, tell: Tell | None = None) -> Floats:
+def oddities(
+    model: LatentModel, others: References, rows: Tensor, log_likelihood_nats: Floats, tell: Tell | None = None
+) -> Floats:
     """Return in what ways rows are odd, each large for an anomaly: [n, 4].
 
     Parameters
@@ -104,13 +105,13 @@ def oddities(model: LatentModel, others: References, rows: Tensor, found: Terms,
     others : References
         Of rows that the model was fitted on.
     rows : Tensor of shape (n, *event_shape)
-    found : Terms
+    log_likelihood_nats : ndarray of shape (n,)
         Of these rows.
     tell : callable, optional
         Is told the share that is done.
     """
     far = distances(model, others, rows, tell).double().numpy()
-    each = np.column_stack([-found.log_likelihood, far])
+    each = np.column_stack([-log_likelihood_nats, far])
     return np.nan_to_num(each, nan=BEYOND, posinf=BEYOND).clip(-BEYOND, BEYOND)
 
 
