@@ -29,14 +29,14 @@ def test_a_distance_does_not_depend_on_units(m, width, sample, scale, shift, see
 
 def test_a_row_is_not_near_to_itself():
     others = some(100, 3)
-    with_itself = distance(others[:1], others)
-    without = distance(others[:1], others[1:]) * others[1:].std(0).mean() / others.std(0).mean()
+    with_itself = distance(others[:1], others, 100)
+    without = distance(others[:1], others[1:], 100) * others[1:].std(0).mean() / others.std(0).mean()
     torch.testing.assert_close(with_itself, without, rtol=0.05, atol=0)
 
 
 def test_rows_that_are_all_the_same_are_near():
-    assert distance(torch.ones(3, 2), torch.ones(200, 2)).tolist() == [0, 0, 0]
-    assert distance(torch.ones(3, 2), torch.ones(1, 2)).tolist() == [0, 0, 0]
+    assert distance(torch.ones(3, 2), torch.ones(200, 2), 64).tolist() == [0, 0, 0]
+    assert distance(torch.ones(3, 2), torch.ones(1, 2), 64).tolist() == [0, 0, 0]
 
 
 def test_the_larger_the_sample_the_nearer_is_its_nearest():

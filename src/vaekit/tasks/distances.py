@@ -25,6 +25,7 @@ MOST = 512  # rows kept
 MOST_KEPT = 2**17  # numbers of theirs: half a megabyte
 SAMPLE = 64  # rows
 SMALL_SAMPLE = 8
+SAMPLES = 7  # at least: of few rows they are smaller
 LEFT_OUT = 0.1  # of all rows
 DRAWS = 16  # for nats by value
 FARTHEST = 1e15  # whose square is a float
@@ -55,17 +56,18 @@ def distances(model: LatentModel, others: References, rows: Tensor, tell: Tell |
     nearest of all.
     """
     values, codes, nats = told(model, rows, tell)
+    sample = min(SAMPLE, max(SMALL_SAMPLE, int(others.usual.sum()) // SAMPLES))
     return torch.stack(
         [
-            distance(values, others.values[others.usual]),
-            distance(codes, others.codes[others.usual]),
+            distance(values, others.values[others.usual], sample),
+            distance(codes, others.codes[others.usual], sample),
             distance(torch.cat([values, nats], 1), torch.cat([others.values, others.nats], 1), len(others.values)),
         ],
         dim=1,
     )
 
 
-def distance(x: Tensor, others: Tensor, sample: int = SAMPLE) -> Tensor:
+def distance(x: Tensor, others: Tensor, sample: int) -> Tensor:
     """Return how far x [n, F] are from the nearest of a sample of others [m, F], on average over samples: [n].
 
     Each number counts by the others' standard deviation. Of a sample, one row that is the same is not counted: it may
