@@ -10,6 +10,8 @@ values and of what the codes leave unexplained of them together.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,7 @@ SMALL_SAMPLE = 8
 SAMPLES = 7  # at least: of few rows they are smaller
 LEFT_OUT = 0.1  # of all rows
 DRAWS = 16  # for nats by value
+AT_ONCE = 16  # rows whose distances are taken together: more are no faster, and one alone is soon filled
 FARTHEST = 1e15  # whose square is a float
 
 
@@ -79,10 +82,11 @@ def distance(x: Tensor, others: Tensor, sample: int) -> Tensor:
     >>> distance(torch.tensor([[0.0], [1.0], [10.0]]), others, sample=2) * others.std(correction=0)
     tensor([0.5000, 1.5000, 9.5000])
     """
-    scale = others.std(0, correction=0) if len(others) > 1 else torch.ones(others.shape[1])
+    scale = others.std(0, correction=0)
     x, others = (part / torch.where(scale > 0, scale, 1.0) for part in (x, others))
     n_samples = max(1, len(others) // sample)
-    each = in_tiles(lambda tile: torch.cdist(tile, others, compute_mode="donot_use_mm_for_euclid_dist"), x)  # [n, m]
+    cdist = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")  # which is 0 for the same
+    each = in_tiles(lambda tile: cdist(tile, others), x, AT_ONCE)  # [n, m]
     in_sample = each[:, : len(others) // n_samples * n_samples].unflatten(1, (n_samples, -1))
     near = in_sample.topk(min(2, in_sample.shape[2]), largest=False).values  # [n, n_samples, 2]
     return torch.where(near[..., 0] == 0, near[..., -1], near[..., 0]).mean(1)
