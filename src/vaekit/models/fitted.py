@@ -26,7 +26,7 @@ class Usual:
     Parameters
     ----------
     codes : Tensor of shape (m, latent_dim)
-        Means of q(z | x) of rows that the model was fitted on.
+        Means of q(z | x) of rows that the model was fitted on, to look at.
     oddities : Tensor of float64, of shape (h, 4)
         Of rows held out.
     nats : Tensor of shape (n_dims + 1,)
