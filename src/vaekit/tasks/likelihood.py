@@ -98,7 +98,7 @@ def _of_tile(model: LatentModel, x: Tensor, noise: Tensor) -> Tensor:
     q = model.posterior(x)
     z = q.transport(noise)  # [K, n, d]
     by_value = model.log_likelihood_by_value(x, z)  # [K, n, D]
-    weights = by_value.sum(2) + model.prior().log_prob(z) - q.log_prob(z)  # [K, n]
-    values = -torch.einsum("kn,knd->nd", weights.softmax(0), by_value)
-    total = math.log(len(noise)) - weights.logsumexp(0)  # −log p(x), [n]
+    weights = (by_value.sum(2) + model.prior().log_prob(z) - q.log_prob(z)).T.contiguous()  # [n, K]
+    values = -torch.bmm(weights.softmax(1)[:, None], by_value.transpose(0, 1).contiguous())[:, 0]  # each row by itself
+    total = math.log(len(noise)) - weights.logsumexp(1)  # −log p(x), [n]
     return torch.cat([values, (total - values.sum(1))[:, None]], dim=1)
