@@ -24,7 +24,7 @@ from vaekit.tasks.observe import observed
 from vaekit.tasks.tiles import in_tiles
 
 MOST = 512  # rows kept
-MOST_KEPT = 2**17  # numbers of theirs: half a megabyte
+MOST_KEPT = 2**17  # numbers of theirs, half a megabyte, but of eight rows
 SAMPLE = 64  # rows
 SMALL_SAMPLE = 8
 SAMPLES = 7  # at least: of few rows they are smaller
@@ -37,7 +37,7 @@ FARTHEST = 1e15  # whose square is a float
 def references(model: LatentModel, rows: Tensor) -> References:
     """Return some of the rows of codes [n, *event_shape] that a model was fitted on, drawn at random."""
     width = sum(part.shape[1] for part in told(model, rows[:1]))
-    most = min(MOST, max(SAMPLE, MOST_KEPT // width))
+    most = min(MOST, max(SMALL_SAMPLE, MOST_KEPT // width))
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(13)))
     values, codes, nats = told(model, rows[order[:most]])
     far = distance(values, values, SMALL_SAMPLE)

@@ -60,8 +60,8 @@ def _terms_of_tile(model: LatentModel, codes: Tensor, noise: Tensor, per_chunk: 
     # Each row's draws side by side: a sum down the columns would round a tile's last columns in another way.
     likelihood, ratio = (torch.cat(c).T.contiguous() for c in zip(*chunks, strict=True))  # [n, K] each
     weights = likelihood + ratio
-    log_likelihood = weights.logsumexp(1) - math.log(len(noise))
-    return torch.stack([log_likelihood, weights.mean(1), likelihood.mean(1)], dim=1)
+    total = weights.logsumexp(1) - math.log(len(noise))
+    return torch.stack([total, weights.mean(1), likelihood.mean(1)], dim=1)
 
 
 def log_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
