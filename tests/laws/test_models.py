@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+import sklearn.neighbors  # noqa: F401 - its first import draws a random number, whoever asks for it
 import torch
 
 import vaekit
@@ -38,6 +39,7 @@ VERBS = {
     "score_samples": lambda model, data: model.score_samples(data, importance_samples=8),
     "terms": lambda model, data: np.stack(score_terms(model.model_, model.fitted_.rows(data), 8)).T,
     "score_rows": lambda model, data: np.stack(model.score_rows(data, importance_samples=8)).T,
+    "explain": lambda model, data: model.explain(data).to_numpy(),
 }
 
 

@@ -15,16 +15,12 @@ def some(n: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
 
 
-@given(
-    st.integers(1, 300), st.integers(1, 6), st.integers(1, 70), st.floats(0.01, 100), st.floats(-10, 10), st.integers(0)
-)
-def test_a_distance_does_not_depend_on_units(m, width, sample, scale, shift, seed):
-    x, others = some(5, width, seed % 1000), some(m, width, seed % 1000 + 1)
-    units = torch.logspace(0, 1, width) * (scale if m > 1 else 1)
+@given(st.integers(2, 300), st.integers(1, 6), st.integers(1, 70), st.floats(0.01, 100), st.floats(-10, 10))
+def test_a_distance_does_not_depend_on_units(m, width, sample, scale, shift):
+    x, others = some(5, width), some(m, width, seed=m)
+    units = torch.logspace(0, 1, width) * scale
     moved = distance(x * units + shift, others * units + shift, sample)
-    if m > 1 or width == 1:
-        torch.testing.assert_close(moved, distance(x, others, sample), rtol=1e-2, atol=1e-3)
-    assert (moved >= 0).all()
+    torch.testing.assert_close(moved, distance(x, others, sample), rtol=1e-2, atol=1e-3)
 
 
 def test_a_row_is_not_near_to_itself():
@@ -55,7 +51,7 @@ def company() -> tuple[np.ndarray, np.ndarray, vaekit.VAE]:
 
 
 def test_odd_rows_in_company_are_far_from_the_rows_that_are_kept(company):
-    """A model learns them as if they were ordinary: they are among the likelier rows. Few rows are kept of them."""
+    """A model learns them as if they were ordinary, so that likelihoods tell them less well. None is a usual row."""
     rows, is_odd, vae = company
     fitted = vae.fitted_
     far = distances(fitted.model, fitted.references, fitted.rows(rows)).numpy()

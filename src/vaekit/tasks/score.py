@@ -2,9 +2,9 @@
 
 A row is odd in four ways: it is unlikely, −log p(x); its values are far from those of usual rows; its code is far from
 theirs; its values and what its code leaves unexplained of them are like those of no other row. Each is told as nats of
-surprise, −log of the share of rows held out that are odder, and the four are added with weights (Good, 1955,
-doi:10.1111/j.2517-6161.1955.tb00201.x), as Fisher adds independent tests. What the sum is worth is again the share of
-rows held out that have as much: a chance of false alarm, whatever the parts depend on.
+surprise, −log of the share of rows held out that are odder, and the four are added with weights (Good, 1955, Journal of
+the Royal Statistical Society B 17, 264–265), as Fisher adds independent tests. What the sum is worth is again the share
+of rows held out that have as much: a chance of false alarm, whatever the parts depend on.
 """
 
 from __future__ import annotations
